@@ -1,0 +1,1 @@
+"""Holdfast describes Linux systems in typed Python and carries them through their whole life."""

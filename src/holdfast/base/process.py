@@ -1,0 +1,213 @@
+"""The one door to other programs: argv lists, a chosen environment, closed stdin, errors one can paste into a shell."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.base.errors import HoldfastError
+from holdfast.base.events import OutputLine, emit
+
+BASE_ENVIRONMENT: Mapping[str, str] = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+"""What a program sees unless its caller chooses otherwise. Nothing leaks in from the person's shell."""
+
+_TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A program that ran to its end."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """stdout as UTF-8, invalid bytes replaced."""
+        return self.stdout.decode(errors="replace")
+
+
+class ProcessError(HoldfastError):
+    """A program ended with a failure; ``returncode`` is negative for a signal, as in :mod:`subprocess`."""
+
+    def __init__(self, argv: Sequence[str], returncode: int, output: str) -> None:
+        super().__init__(
+            f"{Path(argv[0]).name} {_describe_status(returncode)}",
+            details="\n".join(
+                part for part in (output.strip(), f"The command was: {shlex.join(argv)}") if part
+            ),
+        )
+        self.returncode = returncode
+        self.output = output
+
+
+def _describe_status(returncode: int) -> str:
+    if returncode < 0:
+        try:
+            name = signal.Signals(-returncode).name
+        except ValueError:
+            name = f"signal {-returncode}"
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"was killed by {name}{hint}"
+    return f"failed with exit code {returncode}"
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    check: bool = True,
+    timeout: float | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Completed:
+    """Run a program to its end and keep what it prints. ``env`` is added to :data:`BASE_ENVIRONMENT`.
+
+    Raises:
+        ProcessError: the program failed and ``check`` is true.
+        HoldfastError: the program is not there, or ran for more than ``timeout`` seconds (it is then killed).
+    """
+    words = tuple(str(word) for word in argv)
+    with _start(
+        words, env=env, cwd=cwd, output=subprocess.PIPE, errors=subprocess.PIPE, pass_fds=pass_fds
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise HoldfastError(
+                f"{Path(words[0]).name} did not finish within {timeout:g} seconds",
+                details=f"The command was: {shlex.join(words)}",
+            ) from None
+    if check and process.returncode != 0:
+        raise ProcessError(words, process.returncode, _tail((stderr + stdout).decode(errors="replace")))
+    return Completed(words, process.returncode, stdout, stderr)
+
+
+def stream(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pass_fds: Sequence[int] = (),
+) -> None:
+    """Run a program to its end and emit what it prints, line by line, as :class:`OutputLine` events.
+
+    Raises:
+        ProcessError: the program failed; carries its last lines.
+        HoldfastError: the program is not there.
+    """
+    words = tuple(str(word) for word in argv)
+    tail: deque[str] = deque(maxlen=_TAIL_LINES)
+    with _start(
+        words, env=env, cwd=cwd, output=subprocess.PIPE, errors=subprocess.STDOUT, pass_fds=pass_fds
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip("\n")
+            tail.append(line)
+            emit(OutputLine(line))
+    if process.returncode != 0:
+        raise ProcessError(words, process.returncode, "\n".join(tail))
+
+
+def attach(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:
+    """Run a program on the person's own terminal and return its exit code.
+
+    Raises:
+        HoldfastError: the program is not there.
+    """
+    words = tuple(str(word) for word in argv)
+    with _start(words, env=env, cwd=None, output=None, errors=None, stdin=None) as process:
+        return process.wait()
+
+
+@contextmanager
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    output: int | None = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+    kill_after: float = 10.0,
+) -> Generator[subprocess.Popen[bytes]]:
+    """Keep a program running during the body, stdout and stderr on the descriptor ``output``.
+
+    When the body ends it gets SIGTERM, and SIGKILL after ``kill_after`` seconds.
+
+    Raises:
+        HoldfastError: the program is not there.
+    """
+    words = tuple(str(word) for word in argv)
+    process = _start(
+        words,
+        env=env,
+        cwd=None,
+        output=output,
+        errors=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        pass_fds=pass_fds,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(kill_after)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+
+
+def _start(
+    words: tuple[str, ...],
+    *,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    output: int | None,
+    errors: int | None,
+    stdin: int | None = subprocess.PIPE,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    environment = {**BASE_ENVIRONMENT, **(env or {})}
+    try:
+        return subprocess.Popen(
+            words,
+            env=environment,
+            cwd=cwd,
+            stdin=stdin,
+            stdout=output,
+            stderr=errors,
+            pass_fds=tuple(pass_fds),
+        )
+    except FileNotFoundError:
+        if cwd is not None and not cwd.is_dir():
+            raise HoldfastError(f"cannot run {words[0]}: the directory {cwd} is not there") from None
+        raise HoldfastError(
+            f"the program {words[0]!r} is not installed",
+            details=f"It was needed for: {shlex.join(words)}",
+            resolution="Run `holdfast doctor`: it names the package that has it.",
+        ) from None
+    except PermissionError as error:
+        raise HoldfastError(f"cannot run {words[0]}: {error.strerror}", details=shlex.join(words)) from None
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.splitlines()[-_TAIL_LINES:])

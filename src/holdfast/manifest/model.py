@@ -1,0 +1,175 @@
+"""The frozen description of one system: the narrow waist between the author's Python and everything after it.
+
+Every type here is plain data for :mod:`holdfast.base.codec`. A field that is added later gets a default, and a
+change of meaning gets a new :data:`SCHEMA_VERSION`. Mappings are read-only by agreement: nobody writes into a manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Union
+
+from holdfast.base.digests import Digest
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """One apt-like package source. Which mirror serves it is decided when it is fetched."""
+
+    archive: str
+    """Stable id of the archive, such as ``debian`` or ``debian-security``; what the lock names instead of a mirror."""
+    suite: str
+    components: tuple[str, ...]
+    mirror: str | None = None
+    """Base URL from the definition; None leaves the choice to the environment and the machine."""
+    key: str | None = None
+    """ASCII-armoured OpenPGP public keys that may sign it; None means the distribution's own keyring."""
+    check_valid_until: bool = True
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Which distribution a system is, as data: the families' code lives in ``holdfast.distro``."""
+
+    family: str
+    """``debian``; later ``fedora``, ``arch``, ..."""
+    release: str
+    """The family's own name for it: ``trixie``."""
+    architecture: str
+    """The family's own name for it: ``amd64``."""
+    sources: tuple[Source, ...] = ()
+    """In order; empty means the release's own table."""
+    mirror: str | None = None
+    """Mirror of the distribution's main archive, from the definition."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    hostname: str
+    locale: str = "C.UTF-8"
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Packages:
+    install: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()
+    recommends: bool = False
+    """Install what the wanted packages merely recommend, too."""
+    repositories: Mapping[str, Source] = field(default_factory=lambda: {})
+    """Further sources by name; each also becomes ``/etc/apt/sources.list.d/NAME.sources`` on the system."""
+
+
+@dataclass(frozen=True)
+class TextFile:
+    text: str
+    mode: str = "0644"
+    """Four octal digits: ``0644``, ``4755``."""
+    user: str = "root"
+    group: str = "root"
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True)
+class BlobFile:
+    """A file whose content is a blob of the store."""
+
+    digest: Digest
+    size: int
+    mode: str = "0644"
+    user: str = "root"
+    group: str = "root"
+    kind: Literal["blob"] = "blob"
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link; ``target`` may be relative, absolute or dangling."""
+
+    target: str
+    kind: Literal["link"] = "link"
+
+
+@dataclass(frozen=True)
+class Directory:
+    mode: str = "0755"
+    user: str = "root"
+    group: str = "root"
+    kind: Literal["directory"] = "directory"
+
+
+Entry = Union[TextFile, BlobFile, Link, Directory]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit by its full name (``hello.service``), see systemd.unit(5)."""
+
+    text: str | None = None
+    """Whole unit file for /etc/systemd/system; None when a package ships the unit."""
+    dropins: Mapping[str, str] = field(default_factory=lambda: {})
+    """Name of the drop-in (``10-limits.conf``) to its text."""
+    enable: bool | None = None
+    """For a packaged unit: what `systemctl enable` or `disable` would do; None leaves it as the package has it."""
+    wanted_by: tuple[str, ...] = ()
+    required_by: tuple[str, ...] = ()
+    upheld_by: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    masked: bool = False
+    on_change: Literal["restart", "reload", "stop-start", "nothing"] = "restart"
+    """What a running unit needs when its definition or one of ``restart_triggers`` changes."""
+    stop_on_removal: bool = True
+    restart_triggers: tuple[str, ...] = ()
+    reload_triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    uid: int | None = None
+    group: str | None = None
+    """Primary group; None means a group of the user's own name."""
+    groups: tuple[str, ...] = ()
+    comment: str = ""
+    home: str | None = None
+    """None: ``/home/NAME`` for a person, ``/nonexistent`` for a system account."""
+    create_home: bool = True
+    shell: str | None = None
+    """None: ``/bin/bash`` for a person, ``/usr/sbin/nologin`` for a system account."""
+    system: bool = False
+    hashed_password: str | None = None
+    """A crypt(5) string; None: no password login."""
+    authorized_keys: tuple[str, ...] = ()
+    linger: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    gid: int | None = None
+    system: bool = False
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything that is to be true of one system."""
+
+    schema: int
+    """:data:`SCHEMA_VERSION` of whoever wrote it; always present, so that a reader can refuse early."""
+    name: str
+    distribution: Distribution
+    identity: Identity
+    packages: Packages = field(default_factory=Packages)
+    files: Mapping[str, Entry] = field(default_factory=lambda: {})
+    """Absolute, normalised path to what is there."""
+    units: Mapping[str, Unit] = field(default_factory=lambda: {})
+    users: Mapping[str, User] = field(default_factory=lambda: {})
+    groups: Mapping[str, Group] = field(default_factory=lambda: {})
+    tmpfiles: tuple[str, ...] = ()
+    """Lines of tmpfiles.d(5)."""
+    tags: tuple[str, ...] = ()
+    target: str | None = None
+    """``USER@HOST`` that the system is deployed to."""
