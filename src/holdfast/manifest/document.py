@@ -28,13 +28,17 @@ def read_manifest(data: bytes, *, what: str = "manifest") -> Manifest:
         document: object = json.loads(data)
     except ValueError as error:
         raise DecodeError(f"{what} is not valid JSON: {error}") from None
-    schema = cast("dict[object, object]", document).get("schema") if isinstance(document, dict) else None
+    schema = _schema_of(document)
     if isinstance(schema, int) and schema > SCHEMA_VERSION:
         raise HoldfastError(
             f"{what} has schema {schema}; this holdfast reads up to {SCHEMA_VERSION}",
             resolution="Upgrade holdfast on this machine.",
         )
-    return decode(Manifest, cast("object", document), what=what)
+    return decode(Manifest, document, what=what)
+
+
+def _schema_of(document: object) -> object:
+    return cast("dict[object, object]", document).get("schema") if isinstance(document, dict) else None
 
 
 def manifest_digest(manifest: Manifest) -> Digest:
