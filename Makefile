@@ -1,0 +1,70 @@
+# Every target does its own set-up. Needs: Debian 12 or newer, root or sudo, make.
+
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup test test-fast demo bench lint format docs lock-requirements clean
+
+help:
+	@echo 'make demo               build, boot and query an example system'
+	@echo 'make test               everything: linters, types, unit tests, real boots'
+	@echo 'make test-fast          what needs neither root nor network, in seconds'
+	@echo 'make bench              ours beside the peers, in one run'
+	@echo 'make lint | format      ruff, mypy, basedpyright, import-linter | ruff format'
+	@echo 'make docs               write docs/reference/ from the code'
+	@echo 'make lock-requirements  resolve requirements/dev.in anew'
+	@echo 'make setup | clean      .venv with everything | remove it and every cache'
+
+setup: $(VENV)/.ready
+
+# apt is asked only for what is missing; the stamp lives outside .venv, which may be rebuilt alone.
+.stamps/system: scripts/install-system-packages
+	scripts/install-system-packages
+	@mkdir -p .stamps && touch $@
+
+$(VENV)/.ready: .stamps/system requirements/dev.lock pyproject.toml
+	test -x $(PYTHON) || /usr/bin/python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --require-hashes -r requirements/dev.lock
+	$(PYTHON) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Under sudo the caches are handed back, so that later runs as the same person can write them.
+test: setup
+	@status=0; $(AS_ROOT) $(VENV)/bin/pytest -n auto || status=$$?; \
+	if [ -n '$(AS_ROOT)' ]; then for cache in $(CACHES); do [ ! -e $$cache ] || sudo chown -R "$$(id -u):$$(id -g)" $$cache; done; fi; \
+	exit $$status
+
+test-fast: setup
+	$(VENV)/bin/pytest -n auto -q -m 'not system and not network and not slow'
+
+demo: setup
+	@examples/demo.sh
+
+bench: setup
+	scripts/install-system-packages --peers
+	$(AS_ROOT) $(PYTHON) -m benchmarks
+
+lint: setup
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/basedpyright
+	$(VENV)/bin/lint-imports
+
+format: setup
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+docs: setup
+	$(PYTHON) docs/generate.py
+
+lock-requirements:
+	scripts/lock-requirements
+
+clean:
+	$(AS_ROOT) rm -rf $(VENV) .stamps build dist $(CACHES)
+	find . -name __pycache__ -prune -exec $(AS_ROOT) rm -rf {} +
