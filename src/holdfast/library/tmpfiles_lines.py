@@ -1,0 +1,56 @@
+"""Lines of tmpfiles.d(5), quoted so that systemd-tmpfiles reads back exactly these fields."""
+
+from __future__ import annotations
+
+import re
+
+from holdfast.library.command_lines import check_characters, quote_word
+from holdfast.library.unit_text import plain_text
+
+_TYPE = re.compile(r"[a-zA-Z][+!\-=~^$]*")
+_MODE = re.compile(r"[:~]*[0-7]{3,4}")
+_AGE = re.compile(r"(?:[abcmABCM]+:)?~?(?:0|(?:[0-9]+ ?(?:us|ms|s|m|min|h|d|w)?)+)")
+
+
+def render_tmpfiles(
+    kind: str,
+    path: str,
+    *,
+    mode: str | None = None,
+    user: str | None = None,
+    group: str | None = None,
+    age: str | None = None,
+    argument: str | None = None,
+) -> str:
+    """One line: type, path, mode, user, group, age, argument. None is ``-``, the type's own default.
+
+    Specifiers (``%b``, ``%m``) keep their meaning in path and argument; write ``%%`` for a per cent sign.
+
+    Raises:
+        ValueError: a field that systemd-tmpfiles would refuse.
+    """
+    if not _TYPE.fullmatch(kind):
+        raise ValueError(f"{kind!r} is not a type of tmpfiles.d, such as d, f, L+ or Z")
+    if mode is not None and not _MODE.fullmatch(mode):
+        raise ValueError(f"the mode {mode!r} is not octal, such as 0755")
+    if age is not None and not _AGE.fullmatch(age):
+        raise ValueError(f"{age!r} is not an age of tmpfiles.d, such as 10d or 1h 30min")
+    fields = [kind, path, mode, user, group, age]
+    words = ["-" if field is None else quote_word(field) for field in fields]
+    if argument is None:
+        while words[-1] == "-":
+            words.pop()
+        return " ".join(words)
+    return " ".join([*words, quote_argument_field(argument)])
+
+
+def quote_argument_field(argument: str) -> str:
+    """The last field: the rest of the line, in which only backslash escapes are read."""
+    check_characters(argument, "the argument of a tmpfiles line")
+    escaped = argument.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    return "\\x20" + escaped[1:] if escaped.startswith(" ") else escaped
+
+
+def literal(text: str) -> str:
+    """``text`` with specifiers switched off."""
+    return plain_text(text)
