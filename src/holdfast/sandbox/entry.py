@@ -1,0 +1,181 @@
+"""Running commands in a root file system.
+
+>>> with enter(Sandbox(Root((base,), upper=Scratch()))) as inside:
+...     inside.run(["dpkg", "--configure", "-a"])
+
+Every sandbox has its own mount, PID, IPC and UTS namespaces, and its own network unless it asks for the machine's. Root inside
+is root: mknod, chown and setcap work. This is a way to run trusted commands in the right surroundings, not a jail.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from holdfast.base import process
+from holdfast.base.errors import HoldfastError
+from holdfast.base.process import Completed, ProcessError
+from holdfast.sandbox import kernel
+from holdfast.sandbox.holder import Held, hold
+from holdfast.sandbox.mounts import anchor, furnish, mount_root
+from holdfast.sandbox.root import Sandbox
+
+Words = Sequence[str | Path]
+_NOT_THERE = "nsenter: failed to execute "
+
+
+class Inside:
+    """An entered sandbox: commands share its processes, mounts and network until it is left. Safe to use from threads."""
+
+    def __init__(self, sandbox: Sandbox, held: Held) -> None:
+        self.sandbox = sandbox
+        self._held = held
+
+    def command(self, argv: Words, *, cwd: str = "/") -> tuple[str, ...]:
+        """The whole command line that runs ``argv`` in here, for callers that start the process themselves."""
+        if not self._held.alive:
+            raise HoldfastError(
+                f"the sandbox of {self._root} was left already, and {argv[0]} cannot run in it"
+            )
+        return (*self._held.enter(root=self._held.place, cwd=cwd), *(str(word) for word in argv))
+
+    def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What a command in here sees beyond :data:`holdfast.base.process.BASE_ENVIRONMENT`."""
+        return {"HOME": "/root", **self.sandbox.env, **(env or {})}
+
+    def run(
+        self,
+        argv: Words,
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/",
+        stdin: bytes = b"",
+        check: bool = True,
+        timeout: float | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Completed:
+        """Run a command to its end and keep what it prints. ``returncode`` is negative for a signal.
+
+        Raises:
+            ProcessError: it failed and ``check`` is true; names the root.
+            HoldfastError: it is not in the root; or it ran for more than ``timeout`` seconds, which ends the whole sandbox.
+        """
+        words = tuple(str(word) for word in argv)
+        line = self.command(words, cwd=cwd)
+        # Killing the command alone would leave its children holding our pipes.
+        timer = threading.Timer(timeout, self._held.release) if timeout is not None else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            done = process.run(line, env=self.environment(env), stdin=stdin, check=False, pass_fds=pass_fds)
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if timeout is not None and not self._held.alive and done.returncode != 0:
+            raise HoldfastError(
+                f"{words[0]} did not finish within {timeout:g} seconds in {self._root}",
+                details=_tail(done.stderr + done.stdout),
+            )
+        self._expect_found(words, done.returncode, done.stderr.decode(errors="replace"))
+        if check and done.returncode != 0:
+            raise self._failure(words, done.returncode, _tail(done.stderr + done.stdout))
+        return dataclasses.replace(done, argv=words)
+
+    def stream(self, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> None:
+        """Run a command to its end and emit its lines as events.
+
+        Raises:
+            ProcessError: it failed; carries its last lines and names the root.
+            HoldfastError: it is not in the root.
+        """
+        words = tuple(str(word) for word in argv)
+        try:
+            process.stream(self.command(words, cwd=cwd), env=self.environment(env))
+        except ProcessError as error:
+            self._expect_found(words, error.returncode, error.output)
+            raise self._failure(words, error.returncode, error.output) from None
+
+    def attach(self, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> int:
+        """Run a command on the person's terminal and return its exit code."""
+        terminal = {"TERM": os.environ.get("TERM", "dumb")}
+        words = self.command(argv, cwd=cwd)
+        return process.attach(words, env=self.environment({**terminal, **(env or {})}))
+
+    def close(self) -> None:
+        """End every process in here. Leaving the ``with`` block does the same."""
+        self._held.release()
+
+    @property
+    def _root(self) -> str:
+        return self.sandbox.root.describe()
+
+    def _expect_found(self, words: tuple[str, ...], returncode: int, errors: str) -> None:
+        if returncode in (126, 127) and errors.startswith(_NOT_THERE):
+            reason = errors.splitlines()[0].removeprefix(_NOT_THERE)
+            raise HoldfastError(
+                f"cannot run {reason} in {self._root}",
+                resolution=f"The package that has {words[0]} must be part of that root file system.",
+            )
+
+    def _failure(self, words: tuple[str, ...], returncode: int, output: str) -> ProcessError:
+        error = ProcessError(words, returncode, output)
+        error.details += f"\nIt ran in the root file system {self._root}"
+        return error
+
+
+@contextmanager
+def enter(sandbox: Sandbox) -> Generator[Inside]:
+    """Set the sandbox up, and take it down when the body ends; its processes end with it, also when we are killed.
+
+    Raises:
+        HoldfastError: this process may not mount, a layer or a bind is missing, or the kernel refuses; names the root.
+    """
+    namespaces = kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS | (0 if sandbox.network else kernel.CLONE_NEWNET)
+    stand = anchor()
+
+    def prepare() -> Path:
+        if not sandbox.network:
+            kernel.raise_loopback()
+        kernel.set_hostname(sandbox.hostname)
+        place = mount_root(sandbox.root, stand)
+        furnish(sandbox, place)
+        return place
+
+    with hold(prepare, namespaces=namespaces, proc=lambda place: place / "proc") as held:
+        yield Inside(sandbox, held)
+
+
+def run(
+    sandbox: Sandbox,
+    argv: Words,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str = "/",
+    stdin: bytes = b"",
+    check: bool = True,
+    timeout: float | None = None,
+) -> Completed:
+    """:meth:`Inside.run` in a sandbox of its own."""
+    with enter(sandbox) as inside:
+        return inside.run(argv, env=env, cwd=cwd, stdin=stdin, check=check, timeout=timeout)
+
+
+def stream(sandbox: Sandbox, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> None:
+    """:meth:`Inside.stream` in a sandbox of its own."""
+    with enter(sandbox) as inside:
+        inside.stream(argv, env=env, cwd=cwd)
+
+
+def attach(sandbox: Sandbox, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> int:
+    """:meth:`Inside.attach` in a sandbox of its own."""
+    with enter(sandbox) as inside:
+        return inside.attach(argv, env=env, cwd=cwd)
+
+
+def _tail(output: bytes) -> str:
+    return "\n".join(output.decode(errors="replace").splitlines()[-40:])
