@@ -1,0 +1,80 @@
+"""Write docs/reference/ from the code: `make docs`. A test fails when what is committed is not what this writes.
+
+python docs/generate.py            write the pages
+python docs/generate.py --check    exit with 1 and name the pages that are out of date
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from holdfast.base.codec import pretty_json
+from holdfast.cli.main import COMMANDS
+from holdfast.cli.main import command as holdfast
+from holdfast.manifest.document import manifest_schema
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+NOTICE = "<!-- Written by docs/generate.py from the code. Do not edit. -->\n\n"
+
+
+def pages() -> dict[str, bytes]:
+    """File name below docs/reference/ to its content."""
+    return {
+        "cli.md": (NOTICE + "\n".join(command_line())).encode(),
+        "options.md": (NOTICE + "\n".join(options())).encode(),
+        "manifest.schema.json": pretty_json(manifest_schema()),
+    }
+
+
+def command_line() -> Iterator[str]:
+    yield "# The command line\n"
+    context = click.Context(holdfast, info_name="holdfast", terminal_width=100, max_content_width=100)
+    yield f"```\n{holdfast.get_help(context)}\n```\n"
+    for name in COMMANDS:
+        command = holdfast.get_command(context, name)
+        assert command is not None
+        yield from describe_command(command, context, name)
+
+
+def describe_command(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
+    context = click.Context(command, info_name=name, parent=parent)
+    yield f"## {context.command_path}\n"
+    yield f"```\n{command.get_help(context)}\n```\n"
+    if isinstance(command, click.Group):
+        for child in command.list_commands(context):
+            found = command.get_command(context, child)
+            if found is not None:
+                yield from describe_command(found, context, child)
+
+
+def options() -> Iterator[str]:
+    from holdfast.cli.option_pages import option_reference
+
+    yield "# Options\n"
+    yield "What definitions can set. `holdfast options WORD` searches the same text.\n"
+    yield from option_reference()
+
+
+def main() -> int:
+    os.environ["COLUMNS"] = "100"
+    wrong: list[str] = []
+    for name, content in pages().items():
+        path = REFERENCE / name
+        if path.exists() and path.read_bytes() == content:
+            continue
+        wrong.append(name)
+        if "--check" not in sys.argv:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    for name in wrong:
+        click.echo(f"{'out of date' if '--check' in sys.argv else 'wrote'}: docs/reference/{name}", err=True)
+    return 1 if wrong and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
