@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import subprocess
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,29 +75,45 @@ def run(
     check: bool = True,
     timeout: float | None = None,
     pass_fds: Sequence[int] = (),
+    shown: Sequence[str] | None = None,
 ) -> Completed:
     """Run a program to its end and keep what it prints. ``env`` is added to :data:`BASE_ENVIRONMENT`.
 
+    ``shown`` is the command to name in the result and in errors, when ``argv`` is that command inside a wrapper.
+
     Raises:
         ProcessError: the program failed and ``check`` is true.
-        HoldfastError: the program is not there, or ran for more than ``timeout`` seconds (it is then killed).
+        HoldfastError: the program is not there, or ran for more than ``timeout`` seconds (it and the children in its
+            process group are then killed).
     """
     words = tuple(str(word) for word in argv)
+    told = words if shown is None else tuple(shown)
     with _start(
-        words, env=env, cwd=cwd, output=subprocess.PIPE, errors=subprocess.PIPE, pass_fds=pass_fds
+        words,
+        env=env,
+        cwd=cwd,
+        output=subprocess.PIPE,
+        errors=subprocess.PIPE,
+        pass_fds=pass_fds,
+        session=timeout is not None,
     ) as process:
         try:
             stdout, stderr = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        except BaseException as error:
+            if (
+                timeout is not None
+            ):  # then the group is its own; left alive, a child would hold our pipes open
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
             raise HoldfastError(
-                f"{Path(words[0]).name} did not finish within {timeout:g} seconds",
-                details=f"The command was: {shlex.join(words)}",
+                f"{Path(told[0]).name} did not finish within {timeout:g} seconds",
+                details=f"The command was: {shlex.join(told)}",
             ) from None
     if check and process.returncode != 0:
-        raise ProcessError(words, process.returncode, _tail((stderr + stdout).decode(errors="replace")))
-    return Completed(words, process.returncode, stdout, stderr)
+        raise ProcessError(told, process.returncode, _tail((stderr + stdout).decode(errors="replace")))
+    return Completed(told, process.returncode, stdout, stderr)
 
 
 def stream(
@@ -105,8 +122,9 @@ def stream(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     pass_fds: Sequence[int] = (),
+    shown: Sequence[str] | None = None,
 ) -> None:
-    """Run a program to its end and emit what it prints, line by line, as :class:`OutputLine` events.
+    """Run a program to its end and emit what it prints, line by line, as :class:`OutputLine` events. See :func:`run`.
 
     Raises:
         ProcessError: the program failed; carries its last lines.
@@ -124,7 +142,7 @@ def stream(
             tail.append(line)
             emit(OutputLine(line))
     if process.returncode != 0:
-        raise ProcessError(words, process.returncode, "\n".join(tail))
+        raise ProcessError(words if shown is None else shown, process.returncode, "\n".join(tail))
 
 
 def attach(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> int:
@@ -185,6 +203,7 @@ def _start(
     errors: int | None,
     stdin: int | None = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
+    session: bool = False,
 ) -> subprocess.Popen[bytes]:
     environment = {**BASE_ENVIRONMENT, **(env or {})}
     try:
@@ -196,6 +215,7 @@ def _start(
             stdout=output,
             stderr=errors,
             pass_fds=tuple(pass_fds),
+            start_new_session=session,
         )
     except FileNotFoundError:
         if cwd is not None and not cwd.is_dir():

@@ -9,9 +9,7 @@ is root: mknod, chown and setcap work. This is a way to run trusted commands in 
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,29 +60,22 @@ class Inside:
 
         Raises:
             ProcessError: it failed and ``check`` is true; names the root.
-            HoldfastError: it is not in the root; or it ran for more than ``timeout`` seconds, which ends the whole sandbox.
+            HoldfastError: it is not in the root, or ran for more than ``timeout`` seconds and was killed with its children.
         """
         words = tuple(str(word) for word in argv)
         line = self.command(words, cwd=cwd)
-        # Killing the command alone would leave its children holding our pipes.
-        timer = threading.Timer(timeout, self._held.release) if timeout is not None else None
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        try:
-            done = process.run(line, env=self.environment(env), stdin=stdin, check=False, pass_fds=pass_fds)
-        finally:
-            if timer is not None:
-                timer.cancel()
-        if timeout is not None and not self._held.alive and done.returncode != 0:
-            raise HoldfastError(
-                f"{words[0]} did not finish within {timeout:g} seconds in {self._root}",
-                details=_tail(done.stderr + done.stdout),
+        with self._naming_the_root(words):
+            done = process.run(
+                line,
+                env=self.environment(env),
+                stdin=stdin,
+                check=check,
+                timeout=timeout,
+                pass_fds=pass_fds,
+                shown=words,
             )
         self._expect_found(words, done.returncode, done.stderr.decode(errors="replace"))
-        if check and done.returncode != 0:
-            raise self._failure(words, done.returncode, _tail(done.stderr + done.stdout))
-        return dataclasses.replace(done, argv=words)
+        return done
 
     def stream(self, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> None:
         """Run a command to its end and emit its lines as events.
@@ -94,11 +85,9 @@ class Inside:
             HoldfastError: it is not in the root.
         """
         words = tuple(str(word) for word in argv)
-        try:
-            process.stream(self.command(words, cwd=cwd), env=self.environment(env))
-        except ProcessError as error:
-            self._expect_found(words, error.returncode, error.output)
-            raise self._failure(words, error.returncode, error.output) from None
+        line = self.command(words, cwd=cwd)
+        with self._naming_the_root(words):
+            process.stream(line, env=self.environment(env), shown=words)
 
     def attach(self, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> int:
         """Run a command on the person's terminal and return its exit code."""
@@ -122,10 +111,15 @@ class Inside:
                 resolution=f"The package that has {words[0]} must be part of that root file system.",
             )
 
-    def _failure(self, words: tuple[str, ...], returncode: int, output: str) -> ProcessError:
-        error = ProcessError(words, returncode, output)
-        error.details += f"\nIt ran in the root file system {self._root}"
-        return error
+    @contextmanager
+    def _naming_the_root(self, words: tuple[str, ...]) -> Generator[None]:
+        try:
+            yield
+        except HoldfastError as error:
+            if isinstance(error, ProcessError):
+                self._expect_found(words, error.returncode, error.output)
+            error.details += f"\nIt ran in the root file system {self._root}"
+            raise
 
 
 @contextmanager
@@ -175,7 +169,3 @@ def attach(sandbox: Sandbox, argv: Words, *, env: Mapping[str, str] | None = Non
     """:meth:`Inside.attach` in a sandbox of its own."""
     with enter(sandbox) as inside:
         return inside.attach(argv, env=env, cwd=cwd)
-
-
-def _tail(output: bytes) -> str:
-    return "\n".join(output.decode(errors="replace").splitlines()[-40:])
