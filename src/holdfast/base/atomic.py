@@ -19,6 +19,19 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(path: Path) -> None:
+    """Make everything that was written to the file system of ``path`` durable (syncfs(2)): one call for a whole tree."""
+    import ctypes  # only here, since it takes 5 ms to load
+
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def atomic_file(path: Path, *, mode: int = 0o644, durable: bool = True) -> Generator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its place when the body ends, and vanishes if it raises.

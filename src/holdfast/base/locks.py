@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from holdfast.base.errors import HoldfastError
@@ -33,8 +33,9 @@ def file_lock(
     try:
         _acquire(descriptor, path, shared, wait_seconds, purpose)
         if not shared:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, _describe_self().encode(), 0)
+            with suppress(OSError):  # a full disk must not keep anybody from what may free it
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, _describe_self().encode(), 0)
         yield
     finally:
         os.close(descriptor)
