@@ -1,0 +1,145 @@
+"""What no checker sees, told with the corrected line: reading an option while a module still records."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+
+from holdfast.base.errors import HoldfastError
+from holdfast.options.paths import format_path
+from holdfast.options.places import format_place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+
+_WHY = "has no value yet: modules run first, and values follow from all of them."
+
+
+def read_while_recording(frame: FrameType, path: tuple[str, ...]) -> HoldfastError:
+    """Error of ``if m[X].enable:``, ``m[A].u = m[B].u``, ``m[X].ports += (1,)`` and other reads."""
+    return HoldfastError(
+        f"{format_place(frame.f_code, frame.f_lasti)}: {format_path(path)} {_WHY}",
+        resolution=_corrected(frame)
+        or "Read it later: lazy(lambda c: c[...]...) for a value, m.when(lambda c: ...) for a condition.",
+    )
+
+
+def keys_while_recording(frame: FrameType, path: tuple[str, ...]) -> HoldfastError:
+    """Error of iterating over a mapping, or asking what is in it."""
+    return HoldfastError(
+        f"{format_place(frame.f_code, frame.f_lasti)}: which entries {format_path(path)} has is not known yet: modules run "
+        "first, and keys follow from all of them.",
+        resolution=_corrected(frame)
+        or "For entries of another mapping: ....each(lambda c: c[...], body); for a condition: m.when(lambda c: key in c[...]).",
+    )
+
+
+def recorder_as_value(frame: FrameType, path: tuple[str, ...]) -> HoldfastError:
+    """Error of assigning a mapping that is still being recorded."""
+    return HoldfastError(
+        f"{format_place(frame.f_code, frame.f_lasti)}: the value given to {format_path(path)} {_WHY}",
+        resolution=_corrected(frame) or "Read it later: lazy(lambda c: c[...]...).",
+    )
+
+
+def _corrected(frame: FrameType) -> str:
+    """Advice with the line as it should be; empty when the source cannot be had."""
+    source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
+    span = _span(frame)
+    if not source or span is None:
+        return ""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ""
+    statement = _innermost(tree, span)
+    if statement is None:
+        return ""
+    line = _rewrite(statement, span)
+    return f"Write instead: {line}" if line else ""
+
+
+def _span(frame: FrameType) -> tuple[int, int, int, int] | None:
+    for index, position in enumerate(frame.f_code.co_positions()):
+        if index == frame.f_lasti // 2:
+            line, end_line, column, end_column = position
+            if line is None or end_line is None or column is None or end_column is None:
+                return None
+            return line, end_line, column, end_column
+    return None
+
+
+def _innermost(tree: ast.AST, span: tuple[int, int, int, int]) -> ast.stmt | None:
+    found: ast.stmt | None = None
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.stmt)
+            and node.end_lineno is not None
+            and node.lineno <= span[0]
+            and span[1] <= node.end_lineno
+        ):
+            if found is None or found.lineno <= node.lineno:
+                found = node
+    return found
+
+
+def _rewrite(statement: ast.stmt, span: tuple[int, int, int, int]) -> str:
+    if isinstance(statement, ast.AugAssign):
+        target, value = ast.unparse(statement.target), ast.unparse(statement.value)
+        return f"{target} = {value}    (each assignment is one definition; lists concatenate)"
+    if isinstance(statement, (ast.If, ast.While)):
+        return f"with {_root(statement.test)}.when(lambda c: {_read(statement.test)}):"
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        key = ast.unparse(statement.target)
+        return f"....each(lambda c: {_read(statement.iter)}, lambda entry, {key}: ...)"
+    if isinstance(statement, ast.Assign):
+        if _within(statement.value, span):
+            targets = " = ".join(ast.unparse(target) for target in statement.targets)
+            return f"{targets} = lazy(lambda c: {_read(statement.value)})"
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        return f"{ast.unparse(statement.target)} = lazy(lambda c: {_read(statement.value)})"
+    elif isinstance(statement, (ast.Expr, ast.Return)) and statement.value is not None:
+        return f"lazy(lambda c: {_read(_smallest(statement.value, span))})"
+    return ""
+
+
+def _within(node: ast.expr, span: tuple[int, int, int, int]) -> bool:
+    start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+    return start <= (span[0], span[2]) and (span[1], span[3]) <= end
+
+
+def _smallest(node: ast.expr, span: tuple[int, int, int, int]) -> ast.expr:
+    for below in ast.walk(node):
+        if (
+            isinstance(below, (ast.Attribute, ast.Subscript))
+            and _within(below, span)
+            and _within(node, _extent(below))
+        ):
+            node = below
+    return node
+
+
+def _extent(node: ast.expr) -> tuple[int, int, int, int]:
+    return node.lineno, node.end_lineno or 0, node.col_offset, node.end_col_offset or 0
+
+
+class _FromConfig(ast.NodeTransformer):
+    """Reads of ``m[Set]`` become reads of ``c[Set]``."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # noqa: N802 - named by ast
+        if isinstance(node.value, ast.Name) and isinstance(node.slice, (ast.Name, ast.Attribute)):
+            return ast.Subscript(ast.Name("c", ast.Load()), node.slice, node.ctx)
+        return self.generic_visit(node)
+
+
+def _read(node: ast.expr) -> str:
+    copy = ast.parse(ast.unparse(node), mode="eval").body
+    return ast.unparse(ast.fix_missing_locations(_FromConfig().visit(copy)))
+
+
+def _root(node: ast.expr) -> str:
+    for below in ast.walk(node):
+        if isinstance(below, ast.Subscript) and isinstance(below.value, ast.Name):
+            return below.value.id
+    return "m"

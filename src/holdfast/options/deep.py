@@ -1,0 +1,49 @@
+"""Long chains of options on a stack made for them, so that 4,000 links are an answer and never a crash."""
+
+from __future__ import annotations
+
+import _thread
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from holdfast.options.engine import Engine
+    from holdfast.options.tree import Slot
+
+STACK_BYTES = 512 * 1024 * 1024  # address space; only what is used becomes memory
+RECURSION_LIMIT = 400_000
+
+
+def on_a_big_stack(engine: Engine, work: Callable[[Engine, Slot], Any], slot: Slot) -> Any:
+    """Run ``work(engine, slot)`` in a thread with a big stack; return or raise what it does."""
+    outcome: list[Any] = []
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def run() -> None:
+        try:
+            outcome.append(work(engine, slot))
+        except RecursionError:
+            from holdfast.options.words import chain_too_long
+
+            outcome.extend((None, chain_too_long(engine)))
+        except BaseException as error:
+            outcome.extend((None, error))
+        finally:
+            done.release()
+
+    limit = sys.getrecursionlimit()
+    size = _thread.stack_size(STACK_BYTES)
+    try:
+        sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+        _thread.start_new_thread(run, ())
+        done.acquire()
+    finally:
+        _thread.stack_size(size)
+        sys.setrecursionlimit(limit)
+    if len(outcome) == 2:
+        raise outcome[1]
+    return outcome[0]

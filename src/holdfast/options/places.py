@@ -1,0 +1,30 @@
+"""Where a definition was written: kept as (code, instruction offset), turned into ``file:line`` only to be shown."""
+
+from __future__ import annotations
+
+import os
+from types import CodeType
+
+Place = tuple[CodeType, int]
+
+
+def line_of(code: CodeType, offset: int) -> int:
+    """Line of the instruction at ``offset``; 0 when the code has no lines."""
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return line
+    return code.co_firstlineno
+
+
+def format_place(code: CodeType, offset: int) -> str:
+    """``file:line``, the file relative to the current directory when it is below it."""
+    return f"{shown_file(code.co_filename)}:{line_of(code, offset)}"
+
+
+def shown_file(filename: str) -> str:
+    """Shorten a file name below the current directory."""
+    try:
+        here = os.getcwd() + os.sep
+    except OSError:
+        return filename
+    return filename[len(here) :] if filename.startswith(here) else filename
