@@ -1,0 +1,1 @@
+"""Debian: releases as a table, apt as the resolver, our own bootstrap."""

@@ -1,0 +1,233 @@
+"""A bootable tree out of fetched packages: unpack, compose, configure once, clean up. Our own in place of debootstrap.
+
+1. Each package is unpacked into the cache, several at a time, unless it is there.
+2. Hard links to the cached files make one tree, and dpkg's database says that everything is unpacked (ADR 0007).
+3. preinst scripts and one ``dpkg --configure -a`` run over it in a sandbox, in an overlay: nothing reaches the cache.
+4. The overlay's changes move into the tree; what is random or a log goes; accounts get the lock's ids.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from holdfast.base.digests import hex_of
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.events import Event, OutputLine, listen, stage
+from holdfast.base.process import ProcessError
+from holdfast.distro.debian import ids
+from holdfast.distro.debian.compose import Composer
+from holdfast.distro.debian.database import unfinished, write_automatic_marks, write_database
+from holdfast.distro.debian.deb import Unpacked, discard, load, unpack
+from holdfast.distro.debian.finish import scrub, write_sources
+from holdfast.distro.debian.merge import merge_upper
+from holdfast.distro.debian.relations import dependency_order
+from holdfast.distro.debian.releases import Release, find_release
+from holdfast.distro.lockfile import Ids, LockedPackage, PackageSet
+from holdfast.sandbox import Inside, Root, Sandbox, enter
+from holdfast.store import Store
+
+_ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    "DEBCONF_NOWARNINGS": "yes",
+    "PERL_BADLANG": "0",
+}
+_DPKG = ["dpkg", "--force-unsafe-io", "--force-confdef", "--force-confold"]
+_FIRST = ("base-passwd", "base-files")
+_POLICY = "/usr/sbin/policy-rc.d"
+_FAILED = re.compile(r"^dpkg: error processing package (?P<package>\S+) \(--configure\):$", re.M)
+_SCRIPT = re.compile(r"installed (?P<package>\S+) package (?P<script>\S+) script subprocess")
+
+
+def make_tree(store: Store, package_set: PackageSet, tree: Path, *, ids_known: bool = True) -> Ids:
+    """Make the system in the empty directory ``tree``, which lies on the store's file system. Returns its accounts' ids.
+
+    ``ids_known=False`` leaves the ids as the scripts gave them out: to learn them.
+
+    Raises:
+        HoldfastError: a package is missing or damaged, two packages are in conflict, a maintainer script fails, or an
+            account is created that the set's ids do not know.
+    """
+    if os.geteuid() != 0:
+        raise HoldfastError(
+            "making a system's files needs root, since they have many owners",
+            resolution="Run the command with sudo, or as root.",
+        )
+    release = find_release(package_set.distribution.release)
+    packages = unpack_all(store, package_set.packages)
+    work = tree.with_name(tree.name + ".configure")
+    with explain_os_errors(f"make the tree {tree}"):
+        compose(tree, packages, package_set, release)
+        (work / "upper").mkdir(parents=True)
+        shutil.copystat(tree, work / "upper")
+        configure(tree, work, packages, package_set.epoch)
+        merge_upper(work / "upper", tree)
+        shutil.rmtree(work)
+        _remove_policy(tree)
+        write_automatic_marks(
+            tree,
+            (package.name for package in package_set.packages if package.automatic),
+            package_set.distribution.architecture,
+        )
+        write_sources(tree, package_set)
+        scrub(tree, release)
+        found = ids.read_ids(tree)
+        if ids_known:
+            ids.settle(tree, package_set.ids)
+    return found
+
+
+def unpack_all(store: Store, packages: Sequence[LockedPackage]) -> list[Unpacked]:
+    """Every package from the cache, unpacking those that are not in it, in the order of composition.
+
+    Raises:
+        HoldfastError: a package is not among the blobs, is damaged or hostile, or the disk is full.
+    """
+    cache = store.root / "packages"
+    cache.mkdir(mode=0o700, exist_ok=True)
+
+    def ready(package: LockedPackage) -> Unpacked:
+        place = cache / hex_of(package.sha256)
+        found = load(place)
+        if found is None:
+            discard(place)
+            found = _unpack_into(store, package, place)
+        progress.advance(package.size)
+        return found
+
+    ordered = sorted(packages, key=lambda package: -package.size)
+    with (
+        stage(
+            "Unpacking packages", total=sum(package.size for package in packages), unit="bytes"
+        ) as progress,
+        ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="unpack") as pool,
+    ):
+        found = list(pool.map(ready, ordered))
+        progress.note = f"{len(found)} packages"
+    return sorted(found, key=lambda package: (package.name not in ("base-files",), package.name))
+
+
+def _unpack_into(store: Store, package: LockedPackage, place: Path) -> Unpacked:
+    if not store.blobs.has(package.sha256):
+        raise HoldfastError(
+            f"the package {package.name} {package.version} is not in the store",
+            resolution="Run the command again where the mirror can be reached.",
+        )
+    with store.scratch("package") as staging:
+        target = staging / "package"
+        target.mkdir()
+        unpack(store.blobs.path(package.sha256), target, what=f"{package.name} {package.version}")
+        try:
+            target.rename(place)
+        except OSError:  # another process was first
+            if not place.is_dir():
+                raise
+    found = load(place)
+    if found is None or found.name != package.name:
+        raise HoldfastError(
+            f"the package file of {package.name} holds {found.name if found else 'nothing usable'}"
+        )
+    return found
+
+
+def compose(tree: Path, packages: Sequence[Unpacked], package_set: PackageSet, release: Release) -> None:
+    """Link everything into ``tree`` and write dpkg's database."""
+    with stage("Composing the tree"):
+        composer = Composer(tree, packages, package_set.epoch)
+        composer.link_first({name: f"usr/{name}" for name in release.merged_usr_links})
+        composer.place_all()
+        write_database(tree, packages, composer.listed, hold=package_set.request.hold)
+        policy = tree / _POLICY.lstrip("/")
+        policy.parent.mkdir(parents=True, exist_ok=True)
+        policy.write_text(
+            "#!/bin/sh\nexit 101\n"
+        )  # 101: action forbidden (policy-rc.d interface of invoke-rc.d)
+        policy.chmod(0o755)
+        composer.finish_directories()
+
+
+def configure(tree: Path, work: Path, packages: Sequence[Unpacked], epoch: int) -> None:
+    """Run the maintainer scripts over ``tree``, changes going to ``work/upper``.
+
+    Raises:
+        HoldfastError: a script fails; names the package and shows what it printed.
+    """
+    env = {**_ENVIRONMENT, "SOURCE_DATE_EPOCH": str(epoch)}
+    root = Root((tree,), upper=work / "upper", work=work / "work", volatile=True)
+    titles = stage("Configuring packages", total=len(packages), unit="packages")
+    with titles as progress, enter(Sandbox(root, env=env)) as inside:
+
+        def count(event: Event) -> None:
+            if isinstance(event, OutputLine) and event.text.startswith("Setting up "):
+                progress.advance()
+
+        for package in dependency_order(packages):
+            if "preinst" in package.control_files:
+                _run_preinst(inside, package)
+        first = [name for name in _FIRST if any(package.name == name for package in packages)]
+        with listen(count):
+            try:
+                if first:
+                    inside.stream([*_DPKG, "--force-depends", "--configure", *first])
+                inside.stream([*_DPKG, "--configure", "-a"])
+            except ProcessError as error:
+                raise _explain(error) from None
+        left = unfinished(inside_view(work, tree))
+        if left:
+            raise HoldfastError(
+                f"not every package could be configured: {', '.join(sorted(left))}",
+                details="\n".join(f"{name}: {status}" for name, status in sorted(left.items())),
+            )
+
+
+def inside_view(work: Path, tree: Path) -> Path:
+    """Where dpkg's newest status file is: in the upper directory once dpkg wrote it."""
+    return work / "upper" if (work / "upper/var/lib/dpkg/status").exists() else tree
+
+
+def _run_preinst(inside: Inside, package: Unpacked) -> None:
+    env = {
+        "DPKG_MAINTSCRIPT_PACKAGE": package.name,
+        "DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT": "1",
+        "DPKG_MAINTSCRIPT_ARCH": package.control["architecture"],
+        "DPKG_MAINTSCRIPT_NAME": "preinst",
+        "DPKG_ADMINDIR": "/var/lib/dpkg",
+        "DPKG_ROOT": "",
+        "DPKG_RUNNING_VERSION": "1.22.0",
+    }
+    script = f"/var/lib/dpkg/info/{package.info_name}.preinst"
+    done = inside.run([script, "install"], env=env, check=False)
+    if done.returncode != 0:
+        raise HoldfastError(
+            f"the package {package.name} cannot be installed: its preinst script fails with exit code {done.returncode}",
+            details=(done.stdout + done.stderr).decode(errors="replace").strip(),
+        )
+
+
+def _explain(error: ProcessError) -> HoldfastError:
+    output = error.output
+    scripts = {match["package"]: match["script"] for match in _SCRIPT.finditer(output)}
+    failed = [match["package"] for match in _FAILED.finditer(output)]
+    culprit = next((name for name in failed if name in scripts), failed[0] if failed else None)
+    if culprit is None:
+        return error
+    script = scripts.get(culprit)
+    what = f"its {script} script fails" if script else "what it depends on is not configured"
+    return HoldfastError(
+        f"the package {culprit} cannot be configured: {what}",
+        details=output,
+        resolution="Leave the package out of the definition, or choose another version of it.",
+    )
+
+
+def _remove_policy(tree: Path) -> None:
+    policy = tree / _POLICY.lstrip("/")
+    before = policy.parent.stat()
+    if policy.is_file() and policy.read_text() == "#!/bin/sh\nexit 101\n":
+        policy.unlink()
+    os.utime(policy.parent, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -1,0 +1,66 @@
+"""The last touches on a configured tree: what is random, a log or a cache goes; apt learns where the system comes from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from holdfast.distro.debian.releases import ARCHIVES, KEYRING_FILES, Release, default_sources, find_release
+from holdfast.distro.lockfile import PackageSet
+from holdfast.manifest.model import Source
+
+
+def scrub(tree: Path, release: Release) -> None:
+    """Remove and empty what the release's row says, without changing the time of any directory."""
+    for pattern in release.scrub:
+        for path in sorted(tree.glob(pattern.lstrip("/"))):
+            before = path.parent.stat()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            os.utime(path.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for name in release.emptied:
+        path = tree / name.lstrip("/")
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o444)
+
+
+def write_sources(tree: Path, package_set: PackageSet) -> None:
+    """Write ``/etc/apt/sources.list.d/debian.sources`` of the system. It names the definition's mirror or the public primary
+    one, never the mirror that this machine happens to use.
+    """
+    release = find_release(package_set.distribution.release)
+    place = tree / "etc/apt/sources.list.d"
+    if not place.is_dir():
+        return
+    keyring = next((name for name in KEYRING_FILES if (tree / name.lstrip("/")).exists()), KEYRING_FILES[-1])
+    stanzas: list[str] = []
+    distribution = package_set.distribution
+    for source in distribution.sources or default_sources(release):
+        stanzas.append(source_stanza(source, _public_mirror(source, distribution.mirror), keyring))
+    (place / "debian.sources").write_text("\n".join(stanzas))
+
+
+def source_stanza(source: Source, mirror: str, keyring: str) -> str:
+    """One paragraph of a ``.sources`` file (sources.list(5)). A key of the source's own is written into it."""
+    signed = (
+        keyring
+        if source.key is None
+        else "".join(f"\n {line or '.'}" for line in source.key.strip().splitlines())
+    )
+    components = f"Components: {' '.join(source.components)}\n" if source.components else ""
+    valid = "" if source.check_valid_until else "Check-Valid-Until: no\n"
+    separator = "" if source.key is not None else " "
+    return f"Types: deb\nURIs: {mirror}\nSuites: {source.suite}\n{components}{valid}Signed-By:{separator}{signed}\n"
+
+
+def _public_mirror(source: Source, chosen: str | None) -> str:
+    if source.mirror is not None:
+        return source.mirror
+    if chosen is not None and source.archive == "debian":
+        return chosen
+    archive = ARCHIVES.get(source.archive)
+    return archive.primary if archive else f"http://{source.archive}.invalid/"

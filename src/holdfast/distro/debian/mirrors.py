@@ -1,0 +1,144 @@
+"""Which mirror serves an archive: the definition's, else the environment's, else the machine's own, else the primary one.
+
+The choice is made where packages are fetched and is never written into a lock: two machines with two mirrors build the
+same system. Each choice knows where it came from, for the error that says a mirror is down.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from holdfast.base.errors import HoldfastError
+from holdfast.distro.debian.deb822 import parse_paragraphs
+from holdfast.distro.debian.releases import ARCHIVES
+from holdfast.manifest.model import Distribution, Source
+
+_DEBIAN_SUITE = re.compile(
+    r"(?:[a-z]+|stable|oldstable|testing|unstable)(?P<kind>-updates|-backports|-proposed-updates|-security|/updates)?"
+)
+_ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<rest>\S+\s+\S+.*)")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Where an archive is fetched from."""
+
+    url: str
+    """Base URL without a slash at its end."""
+    origin: str
+    """Who chose it, as a phrase: ``the environment variable HOLDFAST_MIRROR_DEBIAN``."""
+    expired_is_fine: bool = False
+    """The machine's own apt is told not to mind how old this mirror's Release files are."""
+
+
+@dataclass(frozen=True)
+class AptSource:
+    """One entry of the machine's apt sources (sources.list(5)), of type ``deb``."""
+
+    url: str
+    suite: str
+    components: tuple[str, ...]
+    options: Mapping[str, str]
+    """Names as in deb822 files, in lower case: ``signed-by``, ``check-valid-until``."""
+    file: str
+
+
+def choose_mirror(
+    source: Source,
+    distribution: Distribution,
+    *,
+    environment: Mapping[str, str] | None = None,
+    machine: tuple[AptSource, ...] | None = None,
+) -> Mirror:
+    """The mirror for ``source``. ``environment`` and ``machine`` are this process's unless given.
+
+    Raises:
+        HoldfastError: it is not one of Debian's archives and the definition names no mirror.
+    """
+    archive = ARCHIVES.get(source.archive)
+    if source.mirror is not None:
+        return Mirror(source.mirror.rstrip("/"), "the definition")
+    if distribution.mirror is not None and source.archive == distribution.family:
+        return Mirror(distribution.mirror.rstrip("/"), "the definition")
+    name = archive.environment if archive else _variable(source.archive)
+    from_environment = (os.environ if environment is None else environment).get(name)
+    if from_environment:
+        return Mirror(from_environment.rstrip("/"), f"the environment variable {name}")
+    if archive is None:
+        raise HoldfastError(
+            f"no mirror is known for the archive {source.archive!r} (suite {source.suite})",
+            resolution=f"Set the source's mirror in the definition, or the environment variable {name}.",
+        )
+    for entry in read_machine_sources(Path("/")) if machine is None else machine:
+        if _archive_of(entry) == source.archive:
+            lenient = entry.options.get("check-valid-until", "yes").lower() in ("no", "false", "off", "0")
+            return Mirror(entry.url.rstrip("/"), f"this machine's {entry.file}", lenient)
+    return Mirror(archive.primary, "the built-in table")
+
+
+def read_machine_sources(root: Path) -> tuple[AptSource, ...]:
+    """Enabled binary sources of the machine whose root is ``root``; what cannot be read or parsed is left out."""
+    found: list[AptSource] = []
+    places = [
+        root / "etc/apt/sources.list",
+        *sorted((root / "etc/apt/sources.list.d").glob("*.list")),
+        *sorted((root / "etc/apt/sources.list.d").glob("*.sources")),
+    ]
+    for place in places:
+        try:
+            text = place.read_text(errors="replace")
+        except OSError:
+            continue
+        parse = parse_deb822_sources if place.suffix == ".sources" else parse_one_line_sources
+        found += parse(text, f"/{place.relative_to(root)}")
+    return tuple(found)
+
+
+def parse_deb822_sources(text: str, file: str) -> Iterator[AptSource]:
+    """Entries of a ``.sources`` file."""
+    for paragraph in parse_paragraphs(text):
+        if paragraph.get("enabled", "yes").lower() in ("no", "false", "off", "0"):
+            continue
+        if "deb" not in paragraph.get("types", "").split():
+            continue
+        for url in paragraph.get("uris", "").split():
+            for suite in paragraph.get("suites", "").split():
+                yield AptSource(url, suite, tuple(paragraph.get("components", "").split()), paragraph, file)
+
+
+def parse_one_line_sources(text: str, file: str) -> Iterator[AptSource]:
+    """Entries of a ``.list`` file."""
+    for line in text.splitlines():
+        match = _ONE_LINE.fullmatch(line.partition("#")[0].strip())
+        if match is None:
+            continue
+        url, suite, *components = match["rest"].split()
+        pairs = (option.partition("=") for option in (match["options"] or "").split())
+        yield AptSource(
+            url, suite, tuple(components), {name.lower(): value for name, _, value in pairs}, file
+        )
+
+
+def _archive_of(entry: AptSource) -> str | None:
+    """The archive of Debian's that an entry serves; None for somebody else's repository.
+
+    A foreign repository often uses Debian's suite names, too: the URL or the keyring must say Debian.
+    """
+    parts = urlsplit(entry.url)
+    match = _DEBIAN_SUITE.fullmatch(entry.suite)
+    if parts.scheme not in ("http", "https", "file") or match is None or "main" not in entry.components:
+        return None
+    archive = "debian-security" if match["kind"] in ("-security", "/updates") else "debian"
+    segments = parts.path.split("/")
+    by_key = "debian-archive" in entry.options.get("signed-by", "")
+    by_path = archive in segments or (archive == "debian-security" and parts.netloc == "security.debian.org")
+    return archive if by_key or by_path else None
+
+
+def _variable(archive: str) -> str:
+    return "HOLDFAST_MIRROR_" + re.sub(r"[^A-Z0-9]", "_", archive.upper())

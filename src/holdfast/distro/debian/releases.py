@@ -1,0 +1,183 @@
+"""What differs between Debian's releases, as data. Code elsewhere asks the row; it never compares release names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.distro.family import unknown
+from holdfast.manifest.model import Source
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A tree of suites and packages that many mirrors serve."""
+
+    id: str
+    primary: str
+    """The public mirror that is asked when nobody names another."""
+    environment: str
+    """Variable that names another mirror."""
+    snapshot: str
+    """The archive's name at the snapshot service, which keeps every file that ever was in it."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One suite that a release's systems follow."""
+
+    archive: str
+    name: str
+    check_valid_until: bool = True
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release. ``tags`` select it in test matrices."""
+
+    name: str
+    tags: tuple[str, ...]
+    suites: tuple[Suite, ...]
+    merged_usr_links: tuple[str, ...] = ()
+    """Directories of the root that must be links into /usr before packages are unpacked, where base-files does not
+    ship the links itself."""
+    base: tuple[str, ...] = ()
+    """Packages of a bootable system beside those that Debian calls essential."""
+    scrub: tuple[str, ...] = ()
+    """What configuring leaves that is random, a log or a cache: globs, removed at the end of the bootstrap."""
+    emptied: tuple[str, ...] = ("/etc/machine-id",)
+    """Files that must be there and empty. Without a machine-id the first boot runs as if it were the first of all, and
+    waits a minute for a network."""
+    masked_in_containers: tuple[str, ...] = ()
+    """Units that cannot do their work in a container."""
+    components: tuple[str, ...] = ("main",)
+    keyring: str = "debian-archive-keyring"
+    """Package with the keys that sign the release."""
+
+
+ARCHIVES: Mapping[str, Archive] = {
+    row.id: row
+    for row in (
+        Archive("debian", "http://deb.debian.org/debian", "HOLDFAST_MIRROR_DEBIAN", "debian"),
+        Archive(
+            "debian-security",
+            "http://deb.debian.org/debian-security",
+            "HOLDFAST_MIRROR_DEBIAN_SECURITY",
+            "debian-security",
+        ),
+    )
+}
+
+KEYRING_FILES = (
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+)
+"""Where the keyring package puts its keys; the first that exists is used."""
+
+CGROUP_TAGS = ("cgroup-v1", "cgroup-hybrid", "cgroup-v2")
+INIT_TAGS = ("init-systemd", "init-sysv", "init-openrc")
+
+_BASE = ("apt", "dbus", "systemd", "systemd-sysv")
+
+_SCRUB = (
+    "/etc/.pwd.lock",
+    "/etc/*-",  # what passwd, group, shadow, gshadow, subuid and subgid were a moment ago
+    "/etc/ssh/ssh_host_*_key*",
+    "/run/*",
+    "/tmp/*",
+    "/var/cache/apt/*.bin",
+    "/var/cache/apt/archives/*.deb",
+    "/var/cache/debconf/*-old",
+    "/var/cache/ldconfig/*",
+    "/var/cache/man/*",
+    "/var/lib/apt/lists/*_*",
+    "/var/lib/dbus/machine-id",
+    "/var/lib/dpkg/*-old",
+    "/var/lib/dpkg/lock*",
+    "/var/lib/dpkg/triggers/Lock",
+    "/var/lib/dpkg/triggers/Unincorp",
+    "/var/lib/systemd/random-seed",
+    "/var/lib/ucf/cache/*",
+    "/var/log/alternatives.log",
+    "/var/log/apt/*",
+    "/var/log/bootstrap.log",
+    "/var/log/dpkg.log",
+    "/var/log/faillog",
+    "/var/log/lastlog",
+    "/var/tmp/*",
+)
+
+_MASKED = ("systemd-networkd-wait-online.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount")
+
+RELEASES: Mapping[str, Release] = {
+    row.name: row
+    for row in (
+        Release(
+            name="bookworm",
+            tags=("debian", "bookworm", "debian-12", "cgroup-v2", "init-systemd"),
+            suites=(
+                Suite("debian", "bookworm"),
+                Suite("debian", "bookworm-updates"),
+                Suite("debian-security", "bookworm-security"),
+            ),
+            # base-files ships the links from trixie on; usr-is-merged then only asserts them.
+            merged_usr_links=("bin", "lib", "lib32", "lib64", "libx32", "sbin"),
+            base=(*_BASE, "usr-is-merged"),
+            scrub=_SCRUB,
+            masked_in_containers=_MASKED,
+        ),
+        Release(
+            name="trixie",
+            tags=("debian", "trixie", "debian-13", "cgroup-v2", "init-systemd"),
+            suites=(
+                Suite("debian", "trixie"),
+                Suite("debian", "trixie-updates"),
+                Suite("debian-security", "trixie-security"),
+            ),
+            base=_BASE,
+            scrub=_SCRUB,
+            masked_in_containers=_MASKED,
+        ),
+        Release(
+            name="forky",
+            tags=("debian", "forky", "debian-14", "cgroup-v2", "init-systemd"),
+            # Nothing is promised for testing: a mirror of it may stand still for weeks and still be the one to use.
+            suites=(
+                Suite("debian", "forky", check_valid_until=False),
+                Suite("debian", "forky-updates", check_valid_until=False),
+                Suite("debian-security", "forky-security", check_valid_until=False),
+            ),
+            base=_BASE,
+            scrub=_SCRUB,
+            masked_in_containers=_MASKED,
+        ),
+        Release(
+            name="sid",
+            tags=("debian", "sid", "debian-unstable", "cgroup-v2", "init-systemd"),
+            suites=(Suite("debian", "sid", check_valid_until=False),),
+            base=_BASE,
+            scrub=_SCRUB,
+            masked_in_containers=_MASKED,
+        ),
+    )
+}
+
+
+def find_release(name: str) -> Release:
+    """The row of ``name``.
+
+    Raises:
+        HoldfastError: there is none; names the nearest and all.
+    """
+    row = RELEASES.get(name)
+    if row is None:
+        raise unknown("Debian release", name, tuple(RELEASES))
+    return row
+
+
+def default_sources(release: Release) -> tuple[Source, ...]:
+    """The row's suites as sources."""
+    return tuple(
+        Source(suite.archive, suite.name, release.components, check_valid_until=suite.check_valid_until)
+        for suite in release.suites
+    )
