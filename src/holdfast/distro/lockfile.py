@@ -202,7 +202,7 @@ def parse_lock(text: bytes, *, what: str = FILE_NAME) -> Lock:
         raise HoldfastError(
             f"{what} is corrupted: it is not valid JSON", details=str(error), resolution=_MAKE_ANEW
         ) from None
-    version = cast("dict[object, object]", document).get("version") if isinstance(document, dict) else None
+    version = _version_of(document)
     if isinstance(version, int) and version > VERSION:
         raise HoldfastError(
             f"{what} has version {version}; this holdfast reads up to {VERSION}",
@@ -274,6 +274,10 @@ def _check_digests(where: str, digests: Iterable[str]) -> None:
             parse_digest(digest)
         except HoldfastError as error:
             raise DecodeError(f"{where}: {error.brief}") from None
+
+
+def _version_of(document: object) -> object:
+    return cast("dict[object, object]", document).get("version") if isinstance(document, dict) else None
 
 
 def _ordered(names: Iterable[str]) -> tuple[str, ...]:

@@ -44,14 +44,13 @@ _FAILED = re.compile(r"^dpkg: error processing package (?P<package>\S+) \(--conf
 _SCRIPT = re.compile(r"installed (?P<package>\S+) package (?P<script>\S+) script subprocess")
 
 
-def make_tree(store: Store, package_set: PackageSet, tree: Path, *, ids_known: bool = True) -> Ids:
-    """Make the system in the empty directory ``tree``, which lies on the store's file system. Returns its accounts' ids.
+def make_tree(store: Store, package_set: PackageSet, tree: Path) -> Ids:
+    """Make the system in the empty directory ``tree``, which lies on the store's file system.
 
-    ``ids_known=False`` leaves the ids as the scripts gave them out: to learn them.
+    Returns the ids that its scripts gave out; :func:`holdfast.distro.debian.ids.settle` changes them to the lock's.
 
     Raises:
-        HoldfastError: a package is missing or damaged, two packages are in conflict, a maintainer script fails, or an
-            account is created that the set's ids do not know.
+        HoldfastError: a package is missing or damaged, two packages are in conflict, or a maintainer script fails.
     """
     if os.geteuid() != 0:
         raise HoldfastError(
@@ -76,10 +75,15 @@ def make_tree(store: Store, package_set: PackageSet, tree: Path, *, ids_known: b
         )
         write_sources(tree, package_set)
         scrub(tree, release)
-        found = ids.read_ids(tree)
-        if ids_known:
-            ids.settle(tree, package_set.ids)
-    return found
+        return ids.read_ids(tree)
+
+
+def package_cache(store: Store) -> Path:
+    """Where unpacked packages lie, by the digest of their file. Everything in it can be made again."""
+    place = store.root / "packages"
+    with explain_os_errors(f"write to the store {store.root}"):
+        place.mkdir(mode=0o700, exist_ok=True)
+    return place
 
 
 def unpack_all(store: Store, packages: Sequence[LockedPackage]) -> list[Unpacked]:
@@ -88,8 +92,7 @@ def unpack_all(store: Store, packages: Sequence[LockedPackage]) -> list[Unpacked
     Raises:
         HoldfastError: a package is not among the blobs, is damaged or hostile, or the disk is full.
     """
-    cache = store.root / "packages"
-    cache.mkdir(mode=0o700, exist_ok=True)
+    cache = package_cache(store)
 
     def ready(package: LockedPackage) -> Unpacked:
         place = cache / hex_of(package.sha256)

@@ -35,7 +35,7 @@ def parse_paragraphs(text: str) -> Iterator[Paragraph]:
 
 def parse_paragraph(text: str) -> Paragraph:
     """The first paragraph of ``text``; empty when there is none."""
-    return next(parse_paragraphs(text), {})
+    return next(parse_paragraphs(text), dict[str, str]())
 
 
 def render_paragraph(fields: Mapping[str, str]) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from holdfast.base.codec import canonical_json
-from holdfast.base.digests import digest_bytes
+from holdfast.base.digests import digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
 from holdfast.distro.debian import ids
-from holdfast.distro.debian.bootstrap import make_tree
+from holdfast.distro.debian.bootstrap import make_tree, package_cache
 from holdfast.distro.debian.database import read_status
 from holdfast.distro.debian.indexes import fetch_indexes, read_release
 from holdfast.distro.debian.mirrors import choose_mirror
@@ -28,6 +29,11 @@ from holdfast.store import Store
 
 SNAPSHOT = "https://snapshot.debian.org/archive"
 """Keeps every package that ever was in the archive, by archive and time; HOLDFAST_SNAPSHOT names another."""
+
+
+_ARTIFACT = "application/vnd.holdfast.packages.v1"
+_VERSION = 1
+"""Of what this code makes out of a package set: counts up when the result changes."""
 
 
 class DebianFamily:
@@ -69,7 +75,7 @@ class DebianFamily:
         )
         known = previous.ids if previous is not None else Ids()
         package_set = PackageSet(distribution, request, locked, chosen, resolver, known)
-        return replace(package_set, ids=self._learn_ids(store, package_set))
+        return self._learn_ids(store, package_set)
 
     def fetch(self, store: Store, package_set: PackageSet) -> None:
         if all(store.blobs.has(package.sha256) for package in package_set.packages):
@@ -87,13 +93,17 @@ class DebianFamily:
         fetch_all(store, wanted, title="Fetching packages")
 
     def bootstrap(self, store: Store, package_set: PackageSet) -> Bootstrapped:
+        known = store.cache.get(_cache_key(package_set))
+        if known is not None:
+            (layer,) = store.artifact(known).layers
+            return Bootstrapped(store.trees.ensure(layer.diff_id), layer, package_set.epoch)
         self.fetch(store, package_set)
         with store.scratch("bootstrap") as scratch:
             tree = scratch / "tree"
             tree.mkdir()
-            make_tree(store, package_set, tree)
-            layer = store.layers.from_tree(tree, clamp_mtime=package_set.epoch)
-            return Bootstrapped(store.trees.adopt(layer.diff_id, tree), layer, package_set.epoch)
+            found = make_tree(store, package_set, tree)
+            ids.settle(tree, found, package_set.ids)
+            return self._keep(store, package_set, tree)
 
     def installed(self, root: Path) -> Mapping[str, str]:
         return {
@@ -134,22 +144,39 @@ class DebianFamily:
             pinned = {name: version for name, version in pinned.items() if name in previous.request.hold}
         return locked, pinned if fresh else {}
 
-    def _learn_ids(self, store: Store, package_set: PackageSet) -> Ids:
-        """The ids that the packages' scripts give out, found by running them; remembered by what they depend on."""
-        with stage("Learning system accounts") as progress:
-            question = canonical_json([package.sha256 for package in package_set.packages])
-            remembered = store.root / "packages" / f"ids-{digest_bytes(question)[7:]}.json"
-            found = ids.recall(remembered)
-            if found is None:
-                self.fetch(store, package_set)
-                with store.scratch("ids") as scratch:
-                    tree = scratch / "tree"
-                    tree.mkdir()
-                    found = make_tree(store, package_set, tree, ids_known=False)
-                ids.remember(remembered, found)
-            else:
-                progress.note = "known"
-            return ids.extend(package_set.ids, found)
+    def _learn_ids(self, store: Store, package_set: PackageSet) -> PackageSet:
+        """The set with the ids that its packages' scripts give out, which are found by running them.
+
+        The tree in which they ran becomes the bootstrap of the set, so that a build after this has nothing to repeat.
+        """
+        names = canonical_json([package.sha256 for package in package_set.packages])
+        remembered = package_cache(store) / f"ids-{hex_of(digest_bytes(names))}.json"
+        found = ids.recall(remembered)
+        if found is not None:
+            return replace(package_set, ids=ids.extend(package_set.ids, found))
+        self.fetch(store, package_set)
+        with stage("Learning system accounts"), store.scratch("bootstrap") as scratch:
+            tree = scratch / "tree"
+            tree.mkdir()
+            found = make_tree(store, package_set, tree)
+            finished = replace(package_set, ids=ids.extend(package_set.ids, found))
+            ids.settle(tree, found, finished.ids)
+            self._keep(store, finished, tree)
+        ids.remember(remembered, found)
+        return finished
+
+    def _keep(self, store: Store, package_set: PackageSet, tree: Path) -> Bootstrapped:
+        """Pack a finished tree, and note that it is what the set makes."""
+        layer = store.layers.from_tree(tree, clamp_mtime=package_set.epoch)
+        place = store.trees.adopt(layer.diff_id, tree)
+        config = canonical_json({"layer": layer.diff_id, "packages": package_set.digest})
+        artifact = store.put_artifact(_ARTIFACT, config, f"{_ARTIFACT}+json", [layer])
+        store.cache.put(_cache_key(package_set), artifact.manifest)
+        return Bootstrapped(place, layer, package_set.epoch)
+
+
+def _cache_key(package_set: PackageSet) -> str:
+    return f"bootstrap-{_VERSION}-{hex_of(package_set.digest)}"
 
 
 def sources_of(distribution: Distribution, request: Packages) -> tuple[Source, ...]:
@@ -200,8 +227,6 @@ def snapshot_moments(date: int) -> tuple[str, ...]:
 
     An index appears there some hours after its date, and packages stay at least a day after they left the index.
     """
-    import time
-
     return tuple(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(date + hours * 3600)) for hours in (12, 0))
 
 

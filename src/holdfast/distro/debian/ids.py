@@ -49,13 +49,12 @@ def extend(pinned: Ids, found: Ids) -> Ids:
     return Ids(users, groups)
 
 
-def settle(root: Path, pinned: Ids) -> None:
-    """Renumber the tree so that every account has its pinned id.
+def settle(root: Path, found: Ids, pinned: Ids) -> None:
+    """Renumber the tree, which has the ids ``found``, so that every account has its pinned id.
 
     Raises:
         HoldfastError: the tree has an account that ``pinned`` does not know.
     """
-    found = read_ids(root)
     unknown = [
         *(f"user {name}" for name in found.users if name not in pinned.users),
         *(f"group {name}" for name in found.groups if name not in pinned.groups),
