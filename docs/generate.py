@@ -14,8 +14,8 @@ from pathlib import Path
 import click
 
 from holdfast.base.codec import pretty_json
-from holdfast.cli.main import COMMANDS
-from holdfast.cli.main import command as holdfast
+from holdfast.cli.table import COMMANDS
+from holdfast.cli.table import command as holdfast
 from holdfast.manifest.document import manifest_schema
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -54,10 +54,11 @@ def describe_command(command: click.Command, parent: click.Context, name: str) -
 
 def options() -> Iterator[str]:
     from holdfast.cli.option_pages import option_reference
+    from holdfast.project.evaluation import describe_options
 
     yield "# Options\n"
     yield "What definitions can set. `holdfast options WORD` searches the same text.\n"
-    yield from option_reference()
+    yield from option_reference(describe_options())
 
 
 def main() -> int:

@@ -1,0 +1,95 @@
+"""`holdfast run`: a system booted for the moment."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+import click
+
+from holdfast.cli.arguments import in_process_option, json_option, one_system_argument, verbose_option
+from holdfast.cli.output import write_json
+from holdfast.cli.progress import show_progress
+from holdfast.machine import Machine, boot
+from holdfast.machine.nspawn import Settings
+from holdfast.project.building import build_systems
+from holdfast.project.evaluation import Evaluation, evaluate
+from holdfast.store import open_store
+
+_SHELL = ("/bin/sh", "-c", "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi")
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@one_system_argument
+@click.argument("words", nargs=-1, metavar="[-- COMMAND...]")
+@json_option
+@verbose_option
+@in_process_option
+def command(system: str, words: tuple[str, ...], as_json: bool, verbose: bool, in_process: bool) -> None:
+    """Boot SYSTEM as a container, and get a shell in it or run COMMAND; it is thrown away afterwards.
+
+    The system is built first if need be. Changes go to memory; its network is its own and leads nowhere. COMMAND's exit
+    code is ours.
+    """
+    if as_json and not words:
+        raise click.UsageError("--json needs a command: holdfast run SYSTEM --json -- COMMAND")
+    with ExitStack() as stack:
+        with show_progress(as_json=as_json, verbose=verbose):
+            store = open_store()
+            built = build_systems(store, _one(system, in_process), in_process=in_process)[0]
+            began = time.monotonic()
+            machine = stack.enter_context(
+                boot(store, built.artifact, Settings(name=machine_name(built.name)))
+            )
+            seconds = time.monotonic() - began
+        code = _run_json(machine, words, seconds) if as_json else _attach(machine, words)
+    click.get_current_context().exit(code)
+
+
+def _one(system: str, in_process: bool) -> Evaluation:
+    evaluation = evaluate(system, in_process=in_process)
+    evaluation.only()
+    return evaluation
+
+
+def machine_name(system: str) -> str:
+    """A system's name as a host name label, which is what machines are called by."""
+    return re.sub(r"[^a-z0-9]+", "-", system.lower()).strip("-")[:63].rstrip("-") or "machine"
+
+
+def _attach(machine: Machine, words: Sequence[str]) -> int:
+    with _interrupts_for_the_child():
+        code = machine.shell(words or _SHELL)
+    return code if code >= 0 else 128 - code
+
+
+@contextmanager
+def _interrupts_for_the_child() -> Generator[None]:
+    """^C is meant for what runs inside. A handler that does nothing, since an ignored signal stays ignored across exec."""
+    before = signal.signal(signal.SIGINT, _do_nothing)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    pass
+
+
+def _run_json(machine: Machine, words: Sequence[str], boot_seconds: float) -> int:
+    completed = machine.execute(words)
+    write_json(
+        {
+            "command": list(words),
+            "exit_code": completed.returncode,
+            "stdout": completed.stdout.decode(errors="replace"),
+            "stderr": completed.stderr.decode(errors="replace"),
+            "boot_milliseconds": round(boot_seconds * 1000),
+        }
+    )
+    return completed.returncode if completed.returncode >= 0 else 128 - completed.returncode

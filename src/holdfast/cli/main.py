@@ -1,0 +1,42 @@
+"""The console script: make the interpreter deterministic where it matters, arrange for signals, run the command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+TYPE_CHECKING = False  # typing costs milliseconds that `holdfast --help` does not have
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
+
+EVALUATING = frozenset({"eval", "explain", "lock", "build", "run"})
+"""Commands that run definitions."""
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP, raised so that mounts and machines are taken down on the way out."""
+
+
+def main() -> NoReturn:
+    """Run the command that ``sys.argv`` names, and exit with its code."""
+    if EVALUATING.intersection(sys.argv[1:2]):
+        _fix_hash_seed()
+    signal.signal(signal.SIGTERM, _on_terminate)
+    signal.signal(signal.SIGHUP, _on_terminate)
+    from holdfast.cli.table import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+def _fix_hash_seed() -> None:
+    """Start over with hash seed 0, unless it is: else the order of a set of strings differs from run to run, and with it what a
+    definition that iterates over one comes to. The seed can only be chosen before the interpreter starts.
+    """
+    if sys.flags.hash_randomization and not sys.flags.ignore_environment:
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONHASHSEED": "0"})
+
+
+def _on_terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated

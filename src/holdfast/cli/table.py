@@ -1,0 +1,124 @@
+"""The table of commands, and running one of them. `holdfast --help` loads this and click, and no command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from holdfast.base.errors import HoldfastError
+from holdfast.cli.main import Terminated
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class Entry(NamedTuple):
+    section: str
+    summary: str
+    module: str = ""
+    """Module under ``holdfast.cli.commands``, where it is not the command's own name."""
+
+
+COMMANDS = {
+    "init": Entry("Define", "Write a first systems.py that works at once."),
+    "eval": Entry("Define", "Evaluate systems to their manifests.", "evaluate"),
+    "explain": Entry("Define", "Tell where an option's value comes from, and what lost."),
+    "options": Entry("Define", "Search the options that definitions can set."),
+    "lock": Entry("Build", "Resolve packages and pin them in holdfast.lock."),
+    "build": Entry("Build", "Build systems from the lock into the store."),
+    "run": Entry("Build", "Boot a system, throw it away afterwards: a shell, or one command."),
+    "store": Entry("Keep", "Look at, check, clean and export what was built."),
+    "doctor": Entry("Keep", "Check what this machine can do, and say how to mend what it cannot."),
+    "completion": Entry("Keep", "Print the completion script for bash, zsh or fish."),
+}
+
+
+class CommandTable(click.Group):
+    """A group that knows names and summaries from :data:`COMMANDS` and imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module = import_module(f"holdfast.cli.commands.{entry.module or cmd_name}")
+        command: object = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
+            with formatter.section(section):
+                formatter.write_dl(
+                    [(name, entry.summary) for name, entry in COMMANDS.items() if entry.section == section]
+                )
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"holdfast {version('holdfast')}")
+        ctx.exit()
+
+
+@click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+def command() -> None:
+    """Describe Linux systems in typed Python; lock, build and boot them.
+
+    Systems are named [FILE:]NAME, by a glob, or tag:NAME. Without FILE it is systems.py here or in the nearest
+    parent directory.
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 and 143 for signals."""
+    try:
+        code: object = command.main(arguments, prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. Nothing was left half-done; run the command again to continue.", err=True)
+        return EXIT_INTERRUPTED
+    except Terminated:
+        return EXIT_TERMINATED
+    except BrokenPipeError:
+        # The reader went away (`holdfast store ls | head`): nobody to tell. What is still buffered
+        # goes nowhere, or the interpreter would complain while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+    except HoldfastError as error:
+        from holdfast.cli.failures import show_error
+
+        show_error(error)
+        return error.exit_code
+    except Exception as error:  # the last line of defence: a bug is told as one
+        from holdfast.cli.failures import show_bug
+
+        show_bug(error)
+        return 1

@@ -1,0 +1,92 @@
+"""From an evaluation to artifacts in the store: contents in, lock checked, systems built, names set."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.base.digests import Digest
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.events import message, stage
+from holdfast.build.system import build_system
+from holdfast.distro.lockfile import Lock, read_lock
+from holdfast.project.evaluation import Content, EvaluatedSystem, Evaluation, evaluate
+from holdfast.project.locking import lock_project, locked_set
+from holdfast.store import Artifact, Store
+
+
+@dataclass(frozen=True)
+class Built:
+    """One system in the store."""
+
+    name: str
+    ref: str
+    manifest: Digest
+    """Digest of the holdfast manifest it was built from."""
+    artifact: Artifact
+    seconds: float
+
+
+def build_systems(store: Store, evaluation: Evaluation, *, in_process: bool = False) -> tuple[Built, ...]:
+    """Build every evaluated system. Without a lock file one is made first; a stale one is an error.
+
+    Raises:
+        HoldfastError: the lock does not cover a system, packages cannot be had, a build step fails.
+    """
+    lock = ensure_lock(store, evaluation, in_process=in_process)
+    # Before the first build: a stale lock should not be found out minutes later.
+    sets = {system.name: locked_set(lock, system.manifest) for system in evaluation.systems}
+    built: list[Built] = []
+    for system in evaluation.systems:
+        began = time.monotonic()
+        store_contents(store, system)
+        with stage(f"Building {system.name}") as progress:
+            artifact = build_system(store, system.manifest, sets[system.name])
+            progress.note = artifact.identity.removeprefix("sha256:")[:12]
+        ref = ref_name(evaluation.file, system.name)
+        store.refs.set(ref, artifact.manifest)
+        built.append(Built(system.name, ref, system.digest, artifact, time.monotonic() - began))
+    return tuple(built)
+
+
+def ensure_lock(store: Store, evaluation: Evaluation, *, in_process: bool = False) -> Lock:
+    """The project's lock; made for all its systems when there is none."""
+    if not evaluation.lock_path.exists():
+        message(
+            f"There is no {evaluation.lock_path.name} yet: locking every system of {evaluation.file.name}"
+        )
+        everything = evaluation
+        if not evaluation.whole_project:
+            everything = evaluate(f"{evaluation.file}:", in_process=in_process)
+        lock_project(store, everything)
+    return read_lock(evaluation.lock_path)
+
+
+def store_contents(store: Store, system: EvaluatedSystem) -> None:
+    """Put the files that the manifest names into the store, hashed again on the way.
+
+    Raises:
+        HoldfastError: one cannot be read, or is not what it was when the definition was evaluated.
+    """
+    for content in system.contents:
+        if not store.blobs.has(content.digest):
+            _store_one(store, content, system.name)
+
+
+def _store_one(store: Store, content: Content, name: str) -> None:
+    with explain_os_errors(f"read {content.path} for the system {name}"):
+        found = store.blobs.put_file(content.path)
+    if found != content.digest:
+        raise HoldfastError(
+            f"{content.path} changed while {name} was being built",
+            details=f"When the definition was evaluated it was {content.digest}; now it is {found}.",
+            resolution="Let the file come to rest, then run the command again.",
+        )
+
+
+def ref_name(file: Path, system: str) -> str:
+    """The name under which a project's system is kept: ``systems/DIRECTORY/NAME``."""
+    directory = re.sub(r"[^A-Za-z0-9._-]", "-", file.parent.name).strip(".-") or "root"
+    return f"systems/{directory}/{system}"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from holdfast.base.events import OutputLine, emit, message, stage
+from holdfast.cli import live
+from holdfast.cli.progress import describe_amount, show_progress, show_warnings
+
+
+def work() -> None:
+    with stage("Building web"):
+        with stage("Fetching packages", total=2, unit="packages") as fetching:
+            fetching.advance()
+            fetching.advance()
+            fetching.note = "170 packages"
+        emit(OutputLine("Setting up libc6"))
+        message("something is odd", level="warning")
+
+
+def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress():
+        work()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "Building web",
+        "  Fetching packages (170 packages): 0.0 s",
+        "warning: something is odd",
+        "Building web: took 0.0 s",
+    ]
+
+
+def test_verbose_shows_what_programs_print(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(verbose=True):
+        work()
+    assert "    | Setting up libc6" in capsys.readouterr().err
+
+
+def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress(as_json=True):
+        work()
+    captured = capsys.readouterr()
+    events = [json.loads(line) for line in captured.err.splitlines()]
+    assert captured.out == ""
+    assert [event["event"] for event in events] == [
+        "stage-started",
+        "stage-started",
+        "stage-advanced",
+        "stage-ended",
+        "output",
+        "message",
+        "stage-ended",
+    ]
+    assert events[1]["parent"] == events[0]["stage"]
+    assert events[1]["total"] == 2
+
+
+def test_a_failed_stage_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="no"), show_progress(), stage("Building web"):
+        raise ValueError("no")
+    assert capsys.readouterr().err.startswith("Building web: failed after 0.0 s")
+
+
+def test_short_commands_show_messages_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_warnings():
+        work()
+    assert capsys.readouterr().err == "warning: something is odd\n"
+
+
+def test_the_live_display_leaves_finished_stages_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = io.StringIO()
+    terminal = Console(file=drawn, force_terminal=True, width=100)
+    monkeypatch.setattr(live, "Console", lambda **_: terminal)
+    with live.live_display():
+        work()
+    text = drawn.getvalue()
+    assert "✓" in text
+    assert "Building web" in text
+    assert "something is odd" in text
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "text"),
+    [
+        (999, "bytes", "999 B"),
+        (1_234_567, "bytes", "1.2 MB"),
+        (5_000_000_000_000, "bytes", "5000.0 GB"),
+        (170, "packages", "170 packages"),
+        (3, "", "3"),
+    ],
+)
+def test_amounts(amount: int, unit: str, text: str) -> None:
+    assert describe_amount(amount, unit) == text
