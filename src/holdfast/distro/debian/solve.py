@@ -71,7 +71,7 @@ class Apt:
         if self.tools is None and shutil.which("apt-get") is None:
             raise HoldfastError(
                 "this machine has no apt to choose packages with",
-                resolution="Lock on a machine that runs Debian or a system derived from it.",
+                resolution="Lock on a machine that runs Debian or a system derived from it; the lock serves everywhere.",
             )
         words = ["apt-get", "--version"]
         completed = run(words) if self.tools is None else self.tools.run(words)
