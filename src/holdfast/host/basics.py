@@ -1,0 +1,174 @@
+"""What must be known of a root before it can be said what shall be in it: accounts, units, zones, shells."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from holdfast.base.digests import Digest, digest_bytes
+from holdfast.host.identity import IdentityFacts, is_built_in, locale_directory
+from holdfast.host.nodes import File, Folder, Node, Symlink
+from holdfast.host.packages import debian
+from holdfast.host.rooted import RootDirectory
+from holdfast.host.state import State
+from holdfast.host.tables import FIELDS, Accounts, Ranges
+from holdfast.host.units import SYSTEM, UNIT_DIRECTORIES, UnitFacts, UnitFile, parse_install, template_of
+from holdfast.manifest.model import Manifest, TextFile
+
+HOSTS = "/etc/hosts"
+_ZONEINFO = "/usr/share/zoneinfo"
+_LOCALES = "/usr/lib/locale"
+
+
+@dataclass(frozen=True)
+class Basics:
+    texts: Mapping[str, bytes] = field(default_factory=lambda: {})
+    """Content of the files that are edited rather than owned, by path; absent ones are left out."""
+    ranges: Ranges = field(default_factory=Ranges)
+    units: UnitFacts = field(default_factory=UnitFacts)
+    identity: IdentityFacts = field(default_factory=IdentityFacts)
+    executables: frozenset[str] = frozenset()
+    """Those of the declared shells that can be run."""
+    skeleton: Mapping[str, Node] = field(default_factory=lambda: {})
+    """/etc/skel: relative path to what it is."""
+    skeleton_contents: Mapping[Digest, bytes] = field(default_factory=lambda: {})
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts.parse(self.texts)
+
+
+def read_basics(root: RootDirectory, manifest: Manifest, state: State | None) -> Basics:
+    """Look at a root.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    paths = [HOSTS, *(f"/etc/{name}" for name in FIELDS)]
+    if manifest.packages.hold or (state and state.holds):
+        paths.append(debian.STATUS)
+    texts = {path: data for path in paths if (data := root.read(path)) is not None}
+    skeleton: dict[str, Node] = {}
+    contents: dict[Digest, bytes] = {}
+    if any(user.create_home and not user.system for user in manifest.users.values()):
+        _read_skeleton(root, "", skeleton, contents)
+    return Basics(
+        texts=texts,
+        ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
+        units=_read_units(root, manifest),
+        identity=_read_identity(root, manifest),
+        executables=_read_executables(root, manifest),
+        skeleton=skeleton,
+        skeleton_contents=contents,
+    )
+
+
+def _read_skeleton(
+    root: RootDirectory, below: str, nodes: dict[str, Node], contents: dict[Digest, bytes]
+) -> None:
+    for name, node in root.scan(f"/etc/skel/{below}").items():
+        relative = f"{below}{name}"
+        if isinstance(node, File):
+            data = root.read(f"/etc/skel/{relative}") or b""
+            node = replace(node, digest=digest_bytes(data), size=len(data))
+            contents[node.digest] = data
+        nodes[relative] = node
+        if isinstance(node, Folder):
+            _read_skeleton(root, f"{relative}/", nodes, contents)
+
+
+def _read_executables(root: RootDirectory, manifest: Manifest) -> frozenset[str]:
+    found: set[str] = set()
+    for shell in {user.shell or "/bin/bash" for user in manifest.users.values()}:
+        node = root.locate(shell, follow=True).node if shell.startswith("/") else None
+        if isinstance(node, File) and int(node.mode, 8) & 0o111:
+            found.add(shell)
+    return frozenset(found)
+
+
+def _read_identity(root: RootDirectory, manifest: Manifest) -> IdentityFacts:
+    zone = manifest.identity.timezone
+    sound = ".." not in zone.split("/") and not zone.startswith("/")
+    found = sound and isinstance(root.locate(f"{_ZONEINFO}/{zone}", follow=True).node, File)
+    near: tuple[str, ...] = ()
+    regions = root.scan(_ZONEINFO)
+    if not found and regions:
+        names = [name for name, node in regions.items() if isinstance(node, (File, Symlink))]
+        for region, node in regions.items():
+            if isinstance(node, Folder) and region not in ("posix", "right"):
+                names += [f"{region}/{name}" for name in root.scan(f"{_ZONEINFO}/{region}")]
+        near = tuple(difflib.get_close_matches(zone, names, 3))
+    return IdentityFacts(
+        zone_found=found,
+        zoneinfo=bool(regions),
+        near_zones=near,
+        etc_timezone=isinstance(root.locate("/etc/timezone").node, File),
+        locale_found=is_built_in(manifest.identity.locale) or _has_locale(root, manifest.identity.locale),
+    )
+
+
+def _has_locale(root: RootDirectory, locale: str) -> bool:
+    name = locale_directory(locale)
+    if "/" in name or name in ("", ".", ".."):
+        return False
+    if isinstance(root.locate(f"{_LOCALES}/{name}", follow=True).node, Folder):
+        return True
+    # The archive holds its locales' names as C strings (locale-archive is glibc's own format, without a manual page).
+    return b"\0" + name.encode() + b"\0" in (root.read(f"{_LOCALES}/locale-archive") or b"")
+
+
+def _read_units(root: RootDirectory, manifest: Manifest) -> UnitFacts:
+    if not manifest.units:
+        return UnitFacts()
+    files: dict[str, UnitFile] = {}
+    for directory in UNIT_DIRECTORIES:
+        for name, node in root.scan(directory).items():
+            if name not in files and "." in name and isinstance(node, (File, Symlink)):
+                files[name] = _unit_file(directory, name, node)
+    for path, entry in manifest.files.items():
+        directory, _, name = path.rpartition("/")
+        if directory in UNIT_DIRECTORIES:
+            install = (
+                parse_install(entry.text)
+                if isinstance(entry, TextFile)
+                else files.get(name, UnitFile("")).install
+            )
+            files[name] = UnitFile(path, install)
+    todo = [name for name, unit in manifest.units.items() if unit.enable is not None]
+    done: set[str] = set()
+    while todo:
+        name = todo.pop()
+        for candidate in (name, template_of(name)):
+            file = files.get(candidate) if candidate else None
+            if candidate is None or file is None or candidate in done:
+                continue
+            done.add(candidate)
+            if file.path not in manifest.files:
+                data = root.read(file.path) or b""
+                files[candidate] = file = replace(
+                    file, install=parse_install(data.decode("utf-8", "replace"))
+                )
+            todo += file.install.also
+    legacy = frozenset(name for name, node in root.scan("/etc/init.d").items() if isinstance(node, File))
+    return UnitFacts(files, _read_links(root), legacy)
+
+
+def _unit_file(directory: str, name: str, node: Node) -> UnitFile:
+    if isinstance(node, Symlink):
+        target = node.target.rpartition("/")[2]
+        if target != name and node.target != "/dev/null":
+            return UnitFile(f"{directory}/{name}", alias_of=target)
+    return UnitFile(f"{directory}/{name}")
+
+
+def _read_links(root: RootDirectory) -> dict[str, str]:
+    links: dict[str, str] = {}
+    for name, node in root.scan(SYSTEM).items():
+        if isinstance(node, Symlink):
+            links[f"{SYSTEM}/{name}"] = node.target
+        elif isinstance(node, Folder) and name.endswith((".wants", ".requires", ".upholds")):
+            for inner, link in root.scan(f"{SYSTEM}/{name}").items():
+                if isinstance(link, Symlink):
+                    links[f"{SYSTEM}/{name}/{inner}"] = link.target
+    return links

@@ -1,0 +1,92 @@
+"""What Holdfast did to a system, kept on that system: ``/var/lib/holdfast/host`` (see docs/adr/0009)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from holdfast.base.codec import DecodeError, canonical_json, decode
+from holdfast.base.digests import Digest
+from holdfast.base.errors import HoldfastError
+from holdfast.host.nodes import Node
+
+STATE_VERSION = 1
+HOME = "/var/lib/holdfast/host"
+STATE = f"{HOME}/state.json"
+KEPT = f"{HOME}/kept"
+"""Content of files that were replaced, by the 64 digits of their digest."""
+CURRENT = f"{HOME}/current"
+
+
+def generation_path(number: int) -> str:
+    return f"{HOME}/generations/{number}"
+
+
+@dataclass(frozen=True)
+class Managed:
+    """One path of ours: what we put there, and what was there before we did."""
+
+    node: Node
+    before: Node
+
+
+@dataclass(frozen=True)
+class AccountRecord:
+    """A user that was declared at some time. Ids are never given to another name, even after it is gone."""
+
+    uid: int
+    gid: int
+    made: bool
+    """We created the account; it was not there before."""
+    password: bool = False
+    """The password is ours to take away again."""
+
+
+@dataclass(frozen=True)
+class State:
+    version: int
+    """:data:`STATE_VERSION` of whoever wrote it; always present, so that a reader can refuse early."""
+    generation: int
+    manifest: Digest
+    """Digest of the generation's manifest."""
+    paths: Mapping[str, Managed] = field(default_factory=lambda: {})
+    parents: tuple[str, ...] = ()
+    """Directories made only because something of ours is in them."""
+    users: Mapping[str, AccountRecord] = field(default_factory=lambda: {})
+    groups: Mapping[str, int] = field(default_factory=lambda: {})
+    """Groups we made, with their ids."""
+    memberships: tuple[str, ...] = ()
+    """``GROUP:USER`` that we added."""
+    hosts_line: str | None = None
+    """Our line of /etc/hosts."""
+    holds: tuple[str, ...] = ()
+    """Packages whose hold mark is ours."""
+
+
+def write_state(state: State) -> bytes:
+    return canonical_json(state)
+
+
+def read_state(data: bytes) -> State:
+    """Parse what :func:`write_state` wrote.
+
+    Raises:
+        HoldfastError: it is damaged, or a newer Holdfast wrote it.
+    """
+    try:
+        document: object = json.loads(data)
+    except ValueError as error:
+        raise DecodeError(f"{STATE} is not valid JSON: {error}") from None
+    version = _version(document)
+    if isinstance(version, int) and version > STATE_VERSION:
+        raise HoldfastError(
+            f"{STATE} has version {version}; this holdfast reads up to {STATE_VERSION}",
+            resolution="Upgrade holdfast on this machine: a newer one has managed it.",
+        )
+    return decode(State, document, what=STATE)
+
+
+def _version(document: object) -> object:
+    return cast("dict[object, object]", document).get("version") if isinstance(document, dict) else None
