@@ -73,14 +73,11 @@ def _span(frame: FrameType) -> tuple[int, int, int, int] | None:
 def _innermost(tree: ast.AST, span: tuple[int, int, int, int]) -> ast.stmt | None:
     found: ast.stmt | None = None
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.stmt)
-            and node.end_lineno is not None
-            and node.lineno <= span[0]
-            and span[1] <= node.end_lineno
-        ):
-            if found is None or found.lineno <= node.lineno:
-                found = node
+        if not isinstance(node, ast.stmt) or node.end_lineno is None:
+            continue
+        around = node.lineno <= span[0] and span[1] <= node.end_lineno
+        if around and (found is None or found.lineno <= node.lineno):
+            found = node
     return found
 
 
@@ -127,7 +124,7 @@ def _extent(node: ast.expr) -> tuple[int, int, int, int]:
 class _FromConfig(ast.NodeTransformer):
     """Reads of ``m[Set]`` become reads of ``c[Set]``."""
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:  # noqa: N802 - named by ast
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
         if isinstance(node.value, ast.Name) and isinstance(node.slice, (ast.Name, ast.Attribute)):
             return ast.Subscript(ast.Name("c", ast.Load()), node.slice, node.ctx)
         return self.generic_visit(node)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
+
+from holdfast.options.places import frame_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,11 +15,7 @@ if TYPE_CHECKING:
     from holdfast.options.definition import Def
     from holdfast.options.record import AttrsRecording
 else:
-    from holdfast.options.lean import Generic, TypeVar
-
-    def overload(function):
-        return function
-
+    from holdfast.options.lean import Generic, TypeVar, overload
 
 R_co = TypeVar("R_co", covariant=True)
 W_contra = TypeVar("W_contra", contravariant=True)
@@ -39,19 +36,19 @@ class Attrs(Mapping[str, R_co], Generic[R_co, W_contra]):
         __hf__: AttrsRecording | AttrsView
 
     def __getitem__(self, key: str) -> R_co:
-        return self.__hf__.item(key, sys._getframe(1))
+        return self.__hf__.item(key, frame_at(1))  # type: ignore[no-any-return]  # by the type of the entries
 
     def __setitem__(self, key: str, value: W_contra | Def[W_contra]) -> None:
-        self.__hf__.write(key, value, sys._getframe(1))
+        self.__hf__.write(key, value, frame_at(1))
 
     def __contains__(self, key: object) -> bool:
-        return self.__hf__.contains(key, sys._getframe(1))
+        return self.__hf__.contains(key, frame_at(1))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.__hf__.keys(sys._getframe(1)))
+        return iter(self.__hf__.keys(frame_at(1)))
 
     def __len__(self) -> int:
-        return len(self.__hf__.keys(sys._getframe(1)))
+        return len(self.__hf__.keys(frame_at(1)))
 
     @overload
     def get(self, key: str, default: None = None, /) -> R_co | None: ...
@@ -59,19 +56,19 @@ class Attrs(Mapping[str, R_co], Generic[R_co, W_contra]):
     def get(self, key: str, default: R_co | D, /) -> R_co | D: ...
     def get(self, key: str, default: Any = None, /) -> Any:
         """Entry under a key, or ``default``."""
-        frame = sys._getframe(1)
+        frame = frame_at(1)
         return self.__hf__.item(key, frame) if self.__hf__.contains(key, frame) else default
 
     def add(self, key: str) -> R_co:
         """Make an entry exist even if nothing is written to it (under the conditions at hand); return it."""
-        return self.__hf__.add(key, sys._getframe(1))
+        return self.__hf__.add(key, frame_at(1))  # type: ignore[no-any-return]  # by the type of the entries
 
     def each(self, keys: Callable[[Config], Iterable[str]], body: Callable[[R_co, str], None]) -> None:
         """Record entries whose keys depend on the config.
 
         ``body(entry, key)`` runs once for each key of ``keys(c)``, when the keys of this mapping are needed.
         """
-        self.__hf__.record_each(keys, body, sys._getframe(1))
+        self.__hf__.record_each(keys, body, frame_at(1))
 
     def __repr__(self) -> str:
         return f"<attrs at {'.'.join(self.__hf__.slot.path())}>"
@@ -82,6 +79,7 @@ _bind = vars(Attrs)["__hf__"].__set__
 
 def bind_attrs(state: AttrsRecording | AttrsView) -> Attrs[Any, Any]:
     """Make the mapping people hold."""
-    made: Attrs[Any, Any] = object.__new__(Attrs)
+    cls: type[Attrs[Any, Any]] = Attrs
+    made = object.__new__(cls)
     _bind(made, state)
     return made

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from holdfast.base.errors import HoldfastError
 from holdfast.options.engine import Engine
 from holdfast.options.graph import check_extends, missing_set
-from holdfast.options.places import format_place
+from holdfast.options.places import format_place, frame_at
 from holdfast.options.record import unknown_option
 from holdfast.options.tree import BUSY, UNSET
 
@@ -44,7 +42,7 @@ class Config:
         """Read view of an option set. Raises :class:`HoldfastError` for one the system does not have."""
         view = self._engine.views.get(key)
         if view is None:
-            frame = sys._getframe(1)
+            frame = frame_at(1)
             view = self._engine.open(key, (frame.f_code, frame.f_lasti))
         return view  # type: ignore[return-value]  # views are kept under their own class
 
@@ -142,7 +140,7 @@ class NodeView:
 
     def extension(self, cls: type[S]) -> S:
         """View of a set that extends this one."""
-        frame = sys._getframe(2)
+        frame = frame_at(2)
         check_extends(cls, self.node.cls, (frame.f_code, frame.f_lasti))
         if cls not in self.engine.available:
             raise missing_set(cls, f"{format_place(frame.f_code, frame.f_lasti)}: ")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 from holdfast.base.errors import HoldfastError
 from holdfast.options.definition import Def
+from holdfast.options.places import frame_at
 from holdfast.options.tree import UNSET
 
 TYPE_CHECKING = False
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
     from holdfast.options.record import Recording
     from holdfast.options.types import Type
 else:
-    from holdfast.options.lean import Generic, TypeVar
-
-    def overload(function):
-        return function
-
+    from holdfast.options.lean import Generic, TypeVar, overload
 
 R = TypeVar("R")
 W = TypeVar("W")
@@ -105,10 +100,36 @@ class Option(Generic[R, W]):
         def __set__(self, instance: OptionSet, value: W | Def[W]) -> None: ...
 
 
+@overload
 def option(
-    type: Type[R, W],  # noqa: A002 - reads as a declaration
+    type_: Type[R, W],
+    /,
     *,
-    default: W | Def[W] = UNSET,  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]
+    default_text: str | None = None,
+    doc: str = "",
+    example: object = None,
+    read_only: bool = False,
+    internal: bool = False,
+    apply: Callable[[R], R] | None = None,
+) -> Option[R, W]: ...
+@overload
+def option(
+    type_: Type[R, W],
+    /,
+    *,
+    default: W | Def[W],
+    default_text: str | None = None,
+    doc: str = "",
+    example: object = None,
+    read_only: bool = False,
+    internal: bool = False,
+    apply: Callable[[R], R] | None = None,
+) -> Option[R, W]: ...
+def option(
+    type_: Type[R, W],
+    /,
+    *,
+    default: object = UNSET,
     default_text: str | None = None,
     doc: str = "",
     example: object = None,
@@ -122,8 +143,8 @@ def option(
     defined is an error. ``apply`` turns the merged value into what readers see. ``read_only`` allows one definition.
     ``internal`` keeps it out of the documentation.
     """
-    frame = sys._getframe(1)
-    made: Option[R, W] = Option(type, frame.f_code, frame.f_lasti)
+    frame = frame_at(1)
+    made: Option[R, W] = Option(type_, frame.f_code, frame.f_lasti)
     made.default = default
     made.default_text = default_text
     made.doc = doc
@@ -138,7 +159,7 @@ def entry_name(*, doc: str = "Key of this entry.") -> Option[str, Never]:
     """Declare the option of a submodule that holds the key it is found under. Nobody can assign it."""
     from holdfast.options.types import STR
 
-    frame = sys._getframe(1)
+    frame = frame_at(1)
     made: Option[Any, Any] = Option(STR, frame.f_code, frame.f_lasti)
     made.doc = doc
     made.read_only = True
@@ -153,7 +174,7 @@ def _key_of(view: OptionSet) -> str:
 
 def renamed_option(to: Option[R, W]) -> Option[R, W]:
     """Declare an old name: definitions go to ``to`` with their priority, and each earns a warning."""
-    frame = sys._getframe(1)
+    frame = frame_at(1)
     made: Option[R, W] = Option(to.type, frame.f_code, frame.f_lasti)
     made.forward = to
     made.internal = True
@@ -165,7 +186,7 @@ def removed_option(advice: str) -> Option[Never, Never]:
     """Declare a name that is gone: a definition of it fails the evaluation, and says ``advice``."""
     from holdfast.options.types_python import RAW
 
-    frame = sys._getframe(1)
+    frame = frame_at(1)
     made: Option[Any, Any] = Option(RAW, frame.f_code, frame.f_lasti)
     made.removed = advice
     made.internal = True
@@ -195,7 +216,7 @@ class OptionSet(metaclass=_SetMeta):
     __hf_path__: Path = ()
     __hf_extends__: type[OptionSet] | None = None
     __hf_function__: ModuleFunction | None = None
-    __hf_root__: Option[Anything, Anything] | None = None
+    __hf_root__: Any = None  # an Option, or None; a descriptor cannot say both
 
     if TYPE_CHECKING:
         __hf__: Recording | NodeView
@@ -204,7 +225,9 @@ class OptionSet(metaclass=_SetMeta):
         inherited: dict[str, Option[Any, Any]] = {}
         for base in reversed(cls.__bases__):
             inherited.update(getattr(base, "__hf_options__", ()))
-        own = {name: one for name, one in vars(cls).items() if type(one) is Option}
+        own: dict[str, Option[Any, Any]] = {
+            name: one for name, one in vars(cls).items() if type(one) is Option
+        }
         cls.__hf_options__ = {**inherited, **own}
         for name in own:
             if name.startswith("_"):
@@ -225,13 +248,13 @@ class OptionSet(metaclass=_SetMeta):
     if not TYPE_CHECKING:
         # Hidden from checkers: a visible __setattr__ or __getattr__ would accept misspelled names.
         def __setattr__(self, name, value):
-            self.__hf__.write(type(self), name, value, sys._getframe(1))
+            self.__hf__.write(type(self), name, value, frame_at(1))
 
         def __getattr__(self, name):
-            raise self.__hf__.unknown(type(self), name, sys._getframe(1))
+            raise self.__hf__.unknown(type(self), name, frame_at(1))
 
         def __bool__(self):
-            raise self.__hf__.no_truth(sys._getframe(1))
+            raise self.__hf__.no_truth(frame_at(1))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {'.'.join(self.__hf__.node.path())}>"

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
     from holdfast.options.condition import Condition
     from holdfast.options.config import Config
 else:
-    from holdfast.options.lean import Generic, TypeVar
-
-    def overload(function):
-        return function
-
+    from holdfast.options.lean import Generic, TypeVar, overload
 
 OPTION_DEFAULT = 1500
 DEFAULT = 1000

@@ -54,14 +54,18 @@ def _document(
 
 def _below(type_: Type[Any, Any], path: Path) -> tuple[type[OptionSet] | None, Path]:
     """Submodule inside a type, with the path of its options."""
-    while not hasattr(type_, "cls") or not type_.structural:
+    cls: type[OptionSet] | None = None
+    while cls is None:
+        if type_.structural:
+            cls = getattr(type_, "cls", None)
+        if cls is not None:
+            break
         item: Type[Any, Any] | None = getattr(type_, "item", None)
         if item is None:
             return None, path
         if type_.structural or hasattr(type_, "items"):
             path = (*path, "*")
         type_ = item
-    cls: type[OptionSet] = type_.cls  # pyright: ignore[reportAttributeAccessIssue]
     return cls, path
 
 

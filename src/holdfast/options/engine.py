@@ -157,7 +157,7 @@ class Engine:
             try:
                 return option.apply(value)
             except Exception as error:
-                raise self._failed(error, slot, "apply of")
+                raise self._failed(error, slot, "apply of") from error
         return value
 
     def winners(self, slot: Slot) -> list[Recorded]:
@@ -187,11 +187,11 @@ class Engine:
         try:
             result = condition.thunk(self.config)
         except Exception as error:
-            raise self._failed(error, slot, "condition of")
+            raise self._failed(error, slot, "condition of") from error
         if result is not True and result is not False:
             from holdfast.options.words import not_a_truth
 
-            raise not_a_truth(self, slot, condition, result)
+            raise not_a_truth(self, condition, result)
         condition.value = result
         return result
 
@@ -201,11 +201,11 @@ class Engine:
         try:
             value = thunk.thunk(self.config)
         except Exception as error:
-            raise self._failed(error, slot, "lazy value of")
+            raise self._failed(error, slot, "lazy value of") from error
         if type(value) is Def:
             from holdfast.options.words import lazy_gave_def
 
-            raise lazy_gave_def(self, slot, definition)
+            raise lazy_gave_def(self, definition)
         return value
 
     def _failed(self, error: Exception, slot: Slot, what: str) -> Exception:
@@ -227,7 +227,7 @@ class Engine:
             try:
                 given = option.fallback_function(self.view(node))
             except Exception as error:
-                raise self._failed(error, slot, "default of")
+                raise self._failed(error, slot, "default of") from error
         elif given is UNSET or (slot.type.structural and self.active_below(slot)):
             return None
         if type(given) is Def:
@@ -265,7 +265,7 @@ class Engine:
             raise chain_too_long(self)
         chain.append(slot)
         doing, slot.doing, slot.present = slot.doing, None, BUSY
-        result: object = UNSET
+        result: Any = UNSET
         try:
             result = (
                 any([self.holds(one[1], slot, one) for one in slot.defs if one[1] is not None])
@@ -276,7 +276,7 @@ class Engine:
             slot.present = result
             slot.doing = doing
             chain.pop()
-        return result
+        return result is True
 
     def active_below(self, slot: Slot) -> bool:
         """Tell whether anything below a mapping or submodule is defined."""
@@ -307,9 +307,9 @@ class Engine:
             slot.doing = definition
             made: Any = definition[0]
             keys, body = made
-            names = self._run((keys, None, 0, 0, definition[4], definition[5]), slot)
+            names: Any = self._run((keys, None, 0, 0, definition[4], definition[5]), slot)
             sink = Sink(self.recorder)
-            for key in names:  # type: ignore[attr-defined]  # whatever the author's function gave; told if not strings
+            for key in names:
                 if type(key) is not str:
                     raise Mismatch(key, definition, expected="strings as keys")
                 entry = slot.entry(key)
@@ -336,7 +336,7 @@ class Engine:
             try:
                 record(sink.set_at(node, cls))
             except Exception as error:
-                raise self._failed(error, slot, "submodule function of")
+                raise self._failed(error, slot, "submodule function of") from error
             sink.closed = True
             slot.ran = ran = [*ran, definition]
         return self.view(node)

@@ -13,6 +13,7 @@ from holdfast.options.tree import UNSET, Node, Slot
 from holdfast.options.words import show
 
 if TYPE_CHECKING:
+    from holdfast.options.condition import Condition
     from holdfast.options.config import Engine
     from holdfast.options.declare import OptionSet
     from holdfast.options.definition import Anything, Recorded
@@ -231,7 +232,7 @@ def _definitions(engine: Engine, slot: Slot) -> tuple[Explained, ...]:
 
 
 def _conditions(engine: Engine, slot: Slot, definition: Recorded) -> tuple[ConditionOutcome, ...]:
-    chain = []
+    chain: list[Condition] = []
     condition = definition[1]
     while condition is not None:
         chain.append(condition)

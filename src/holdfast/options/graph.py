@@ -93,12 +93,12 @@ class Recorder:
         """Note that a module is to be left out; the run starts again without it."""
         target: object = module
         if isinstance(module, type):
-            target = module.__hf_function__
+            target = getattr(module, "__hf_function__", None)
         self.found_disabled.add(module_key(target))
 
     def touch(self, cls: type[OptionSet], frame: FrameType) -> Node:
         """Node of a set that is used for the first time."""
-        if not (isinstance(cls, type) and hasattr(cls, "__hf_options__")):
+        if not hasattr(cls, "__hf_options__") or not isinstance(cls, type):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise HoldfastError(
                 f"{format_place(frame.f_code, frame.f_lasti)}: m[...] takes an option set (a class), not {cls!r}."
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from types import GenericAlias
 
 from holdfast.options.attrs import Attrs
 from holdfast.options.declare import Option, OptionSet
+from holdfast.options.places import frame_at
 from holdfast.options.types import Type, attrs_of, submodule
 
 TYPE_CHECKING = False
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from holdfast.options.config import Config
     from holdfast.options.definition import Def
 else:
-    from holdfast.options.lean import TypeVar
+    from holdfast.options.lean import TypeVar, overload
 
     class Generic:
         """Keeps ``__orig_bases__``, from which a keyed set learns its entry class."""
@@ -26,9 +26,6 @@ else:
 
         def __class_getitem__(cls, item):
             return GenericAlias(cls, item)
-
-    def overload(function):
-        return function
 
 
 R = TypeVar("R")
@@ -47,12 +44,13 @@ class RootedSet(OptionSet, Generic[R, W]):
         element: Type[Any, Any] | None = of
         if element is None:
             for base in getattr(cls, "__orig_bases__", ()):
-                arguments = getattr(base, "__args__", ())
+                arguments: tuple[Any, ...] = getattr(base, "__args__", ())
                 if len(arguments) == 1 and isinstance(arguments[0], type):
-                    element = submodule(arguments[0])
+                    entry: type[OptionSet] = arguments[0]
+                    element = submodule(entry)
         if element is None:
             return
-        frame = sys._getframe(1)
+        frame = frame_at(1)
         root: Option[Any, Any] = Option(attrs_of(element), frame.f_code, frame.f_lasti)
         root.name, root.label, root.owner = "*", "", cls
         root.doc = (cls.__doc__ or "").strip()
@@ -60,9 +58,8 @@ class RootedSet(OptionSet, Generic[R, W]):
         cls.__hf_options__ = {**cls.__hf_options__, "*": root}
 
     def _entries(self) -> Attrs[R, W]:
-        root = type(self).__hf_root__
-        assert root is not None
-        return self.__hf__.read(root)
+        entries: Attrs[R, W] = self.__hf__.read(type(self).__hf_root__)
+        return entries
 
     @overload
     def __getitem__(self, key: str) -> R: ...
@@ -71,11 +68,12 @@ class RootedSet(OptionSet, Generic[R, W]):
     def __getitem__(self, key: Any) -> Any:
         """Entry under a key; or the options that another set adds to this one."""
         if isinstance(key, type):
-            return self.__hf__.extension(key)
-        return self._entries().__hf__.item(key, sys._getframe(1))
+            extension: type[OptionSet] = key
+            return self.__hf__.extension(extension)
+        return self._entries().__hf__.item(key, frame_at(1))
 
     def __setitem__(self, key: str, value: W | Def[W]) -> None:
-        self._entries().__hf__.write(key, value, sys._getframe(1))
+        self._entries().__hf__.write(key, value, frame_at(1))
 
     def __contains__(self, key: object) -> bool:
         return key in self._entries()
@@ -100,11 +98,12 @@ class RootedSet(OptionSet, Generic[R, W]):
 
     def add(self, key: str) -> R:
         """See :meth:`Attrs.add`."""
-        return self._entries().__hf__.add(key, sys._getframe(1))
+        added: R = self._entries().__hf__.add(key, frame_at(1))
+        return added
 
     def each(self, keys: Callable[[Config], Iterable[str]], body: Callable[[R, str], None]) -> None:
         """See :meth:`Attrs.each`."""
-        self._entries().__hf__.record_each(keys, body, sys._getframe(1))
+        self._entries().__hf__.record_each(keys, body, frame_at(1))
 
 
 if TYPE_CHECKING:

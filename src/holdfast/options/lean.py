@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import GenericAlias
 
 
-def TypeVar(name: str, **_details: object) -> str:  # noqa: N802 - takes the place of typing.TypeVar
+def TypeVar(name: str, **_details: object) -> str:
     """Stand in for :class:`typing.TypeVar`: only its name survives."""
     return name
 
@@ -20,3 +20,8 @@ class Generic:
 
     def __class_getitem__(cls, item: object) -> GenericAlias:
         return GenericAlias(cls, item)
+
+
+def overload(function: object) -> object:
+    """Stand in for :func:`typing.overload`: the signatures are only for checkers."""
+    return function

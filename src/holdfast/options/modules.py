@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 from holdfast.base.errors import HoldfastError
 from holdfast.options.condition import Condition
 from holdfast.options.definition import freeze
-from holdfast.options.places import format_place
+from holdfast.options.places import format_place, frame_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,12 +64,12 @@ class Module:
         sink = self._sink
         node = sink.recorder.nodes.get(key)
         if node is None:
-            node = sink.recorder.touch(key, sys._getframe(1))
+            node = sink.recorder.touch(key, frame_at(1))
         return sink.set_at(node, key)
 
     def when(self, condition: Callable[[Config], bool]) -> When:
         """Make the definitions in the ``with`` block depend on the resolved config."""
-        frame = sys._getframe(1)
+        frame = frame_at(1)
         if not callable(condition):
             raise HoldfastError(
                 f"{format_place(frame.f_code, frame.f_lasti)}: when() takes a function of the config, not {condition!r}.",
@@ -82,7 +80,7 @@ class Module:
 
     def imports(self, *modules: ModuleLike) -> None:
         """Take in other modules, or option sets with the functions that give them meaning. Each counts once."""
-        frame = sys._getframe(1)
+        frame = frame_at(1)
         if self._sink.condition is not None:
             raise HoldfastError(
                 f"{format_place(frame.f_code, frame.f_lasti)}: imports cannot depend on the config: they decide what it is.",
@@ -110,14 +108,14 @@ class Module:
         """Fail the evaluation with ``message`` unless ``holds(c)``; all failures are told together."""
         from holdfast.options.diagnostics import ASSERTIONS, Assertion
 
-        frame = sys._getframe(1)
+        frame = frame_at(1)
         self._note(ASSERTIONS, Assertion(freeze(holds), message), frame)
 
     def warn(self, message: str) -> None:
         """Warn whoever evaluates this (under the conditions at hand)."""
         from holdfast.options.diagnostics import WARNINGS
 
-        self._note(WARNINGS, message, sys._getframe(1))
+        self._note(WARNINGS, message, frame_at(1))
 
     def _note(self, option: Any, value: object, frame: Any) -> None:
         node = self._sink.recorder.nodes[option.owner]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from types import CodeType
 
 Place = tuple[CodeType, int]
+
+# The function itself under a name of ours: one more Python frame in the write path would cost more than the write.
+frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
 
 
 def line_of(code: CodeType, offset: int) -> int:
@@ -24,7 +28,7 @@ def format_place(code: CodeType, offset: int) -> str:
 def shown_file(filename: str) -> str:
     """Shorten a file name below the current directory."""
     try:
-        here = os.getcwd() + os.sep
+        here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is slow to import
     except OSError:
         return filename
     return filename[len(here) :] if filename.startswith(here) else filename

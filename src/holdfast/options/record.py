@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 from holdfast.base.errors import HoldfastError
 from holdfast.options.attrs import Attrs, bind_attrs
 from holdfast.options.declare import bind
 from holdfast.options.definition import PLAIN, UNORDERED, Def, Deferred, freeze
-from holdfast.options.places import format_place
+from holdfast.options.places import format_place, frame_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ class Recording:
     def _too_early(self, path: tuple[str, ...]) -> HoldfastError:
         from holdfast.options.advice import read_while_recording
 
-        frame = sys._getframe(2)
+        frame = frame_at(2)
         while "/holdfast/options/" in frame.f_code.co_filename and frame.f_back is not None:
             frame = frame.f_back
         return read_while_recording(frame, path)
@@ -126,7 +124,7 @@ class Recording:
 
     def extension(self, cls: type[S]) -> S:
         """Recorder of a set that extends this one."""
-        self.sink.recorder.check_extension(cls, self.node.cls, sys._getframe(2))
+        self.sink.recorder.check_extension(cls, self.node.cls, frame_at(2))
         return self.sink.set_at(self.node.extension(cls), cls)
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 from holdfast.options.definition import Def
 from holdfast.options.tree import UNSET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, Generic, TypeVar, Union
+    from typing import Any, Generic, TypeGuard, TypeVar
 
     from holdfast.options.attrs import Attrs
     from holdfast.options.config import Engine
     from holdfast.options.declare import OptionSet
-    from holdfast.options.definition import Anything, Recorded
+    from holdfast.options.definition import Recorded
     from holdfast.options.tree import Slot
 
     Values = list[tuple[object, Recorded]]
@@ -25,11 +24,26 @@ else:
     from holdfast.options.lean import Generic, TypeVar
 
 
-R_co = TypeVar("R_co", covariant=True)
-W_contra = TypeVar("W_contra", contravariant=True)
 R = TypeVar("R")
 W = TypeVar("W")
+R2 = TypeVar("R2")
+W2 = TypeVar("W2")
 S = TypeVar("S", bound="OptionSet")
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    """Tell a mapping, whatever it maps."""
+    return isinstance(value, Mapping)
+
+
+def is_plain_sequence(value: object) -> TypeGuard[tuple[Any, ...]]:
+    """Tell a tuple or list, whatever is in it."""
+    return isinstance(value, (tuple, list))
+
+
+def is_plain_set(value: object) -> TypeGuard[frozenset[Any]]:
+    """Tell a set, whatever is in it."""
+    return isinstance(value, (frozenset, set))
 
 
 class Mismatch(Exception):
@@ -56,10 +70,11 @@ class Conflict(Exception):
         self.hint = hint
 
 
-class Type(Generic[R_co, W_contra]):
+class Type(Generic[R, W]):
     """What an option takes and how its definitions merge.
 
     ``leaf`` types read each value by itself (:meth:`read`); the others need the place they are at (:meth:`merge`).
+    Both parameters are invariant on purpose: else a checker could narrow what an option takes to its default.
     ``exact`` is the class whose instances need no further look, if there is one.
     """
 
@@ -68,16 +83,16 @@ class Type(Generic[R_co, W_contra]):
     structural = False
     exact: type | None = None
 
-    def read(self, value: object, definition: Recorded) -> R_co:
+    def read(self, value: object, definition: Recorded) -> R:
         """Check one value and give what readers see. Raises :class:`Mismatch`."""
         raise NotImplementedError
 
-    def merge(self, engine: Engine, slot: Slot, values: Values) -> R_co:
+    def merge(self, engine: Engine, slot: Slot, values: Values) -> R:
         """Check and merge one or more definitions; equal ones or an error unless a type says otherwise."""
         read = self.read
         result = read(*values[0])
-        for value in values[1:]:
-            if read(*value) != result:
+        for value, definition in values[1:]:
+            if read(value, definition) != result:
                 raise Conflict(values)
         return result
 
@@ -97,6 +112,12 @@ class Type(Generic[R_co, W_contra]):
         """Type of an option that is declared twice, or None if the two do not go together."""
         return None
 
+    def __or__(self, other: Type[R2, W2]) -> Type[R | R2, W | W2]:
+        """Either type: the first one that takes every definition."""
+        from holdfast.options.types_combine import Either
+
+        return Either(self, other)
+
     def __repr__(self) -> str:
         return f"<type {self.words}>"
 
@@ -112,7 +133,7 @@ class Exact(Type[R, R]):
 
     def read(self, value: object, definition: Recorded) -> R:
         if type(value) is self.exact:
-            return value
+            return value  # type: ignore[return-value]  # pyright: ignore[reportReturnType]  # exact is type[R]
         raise Mismatch(value, definition, expected=self.words, hint=self._hint)
 
     def schema(self) -> Schema:
@@ -171,26 +192,22 @@ class ListOf(Type["tuple[R, ...]", "Sequence[W]"]):
 
     def items(self, value: object, definition: Recorded) -> Sequence[Any]:
         """Refuse what only looks like a list: a string is a sequence of strings."""
-        if type(value) is list or type(value) is tuple:
+        if is_plain_sequence(value):
             return value
-        if isinstance(value, str):
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
             raise Mismatch(value, definition, expected=self.words, hint=f"Write it as a list: [{value!r}].")
-        if isinstance(value, (bytes, Mapping)) or not (
-            hasattr(value, "__len__") and hasattr(value, "__getitem__")
-        ):
-            hint = (
-                "Wrap it: tuple(...)." if hasattr(value, "__iter__") else f"Write it as a list: [{value!r}]."
-            )
-            raise Mismatch(value, definition, expected=self.words, hint=hint)
-        return tuple(value)  # type: ignore[arg-type]  # some other sequence
+        if is_mapping(value) or not hasattr(value, "__getitem__"):
+            raise Mismatch(value, definition, expected=self.words, hint="Wrap it: tuple(...).")
+        sequence: Any = value
+        return tuple(sequence)
 
     def merge(self, engine: Engine, slot: Slot, values: Values) -> tuple[R, ...]:
         if self.leaf:
             if len(values) == 1:
                 return self.read(*values[0])
             joined: list[R] = []
-            for value in values:
-                joined += self.read(*value)
+            for value, definition in values:
+                joined += self.read(value, definition)
             return tuple(joined)
         made: list[R] = []
         for value, definition in values:
@@ -226,7 +243,7 @@ class AttrsOf(Type["Attrs[R, W]", "Mapping[str, W | Def[W]]"]):
     def merge(self, engine: Engine, slot: Slot, values: Values) -> Attrs[R, W]:
         whole: list[tuple[str, Recorded]] = []
         for value, definition in values:
-            if not isinstance(value, Mapping):
+            if not is_mapping(value):
                 raise Mismatch(value, definition, expected=self.words, hint="Write it as {key: value}.")
             _, _, _, _, code, offset = definition
             for key, one in value.items():
@@ -254,7 +271,7 @@ class AttrsOf(Type["Attrs[R, W]", "Mapping[str, W | Def[W]]"]):
     def unite(self, other: Type[Any, Any]) -> Type[Any, Any] | None:
         if type(other) is not AttrsOf:
             return None
-        item = self.item.unite(other.item)
+        item: Type[Any, Any] | None = self.item.unite(other.element())
         return None if item is None else AttrsOf(item)
 
 
@@ -280,7 +297,7 @@ class Submodule(Type[S, "Callable[[S], None]"]):
                 raise Mismatch(
                     value, definition, expected=f"a function that records a {self.cls.__name__}", hint=hint
                 )
-        return engine.submodule(slot, self.cls, values)
+        return engine.submodule(slot, self.cls, values)  # type: ignore[no-any-return]  # a view of cls
 
     def empty(self, engine: Engine, slot: Slot) -> object:
         return engine.submodule(slot, self.cls, [])
@@ -291,7 +308,8 @@ class Submodule(Type[S, "Callable[[S], None]"]):
         return schema_of_set(self.cls)
 
     def unite(self, other: Type[Any, Any]) -> Type[Any, Any] | None:
-        return self if type(other) is Submodule and other.cls is self.cls else None
+        others: Any = other
+        return self if type(other) is Submodule and others.cls is self.cls else None
 
 
 def submodule(cls: type[S]) -> Type[S, Callable[[S], None]]:
@@ -312,7 +330,3 @@ def plural(words: str) -> str:
     first, from_, rest_from = first.partition(" from ")
     first = f"{first[:-1]}ies" if first.endswith("y") and first[-2:-1] not in "aeiou" else f"{first}s"
     return f"{first}{from_}{rest_from}{of}{rest}{separator}{tail}"
-
-
-if TYPE_CHECKING:
-    _Unused = Union[Anything, None]

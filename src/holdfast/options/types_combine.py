@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.options.tree import UNSET
-from holdfast.options.types import Conflict, ListOf, Mismatch, Type
+from holdfast.options.types import (
+    Conflict,
+    ListOf,
+    Mismatch,
+    Type,
+    is_mapping,
+    is_plain_sequence,
+    is_plain_set,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +118,7 @@ class Either(Type["R | R2", "W | W2"]):
 
 
 def either(first: Type[R, W], second: Type[R2, W2]) -> Type[R | R2, W | W2]:
-    """The first of two types that takes every definition. Nest it for more than two."""
+    """The first of two types that takes every definition; ``first | second`` says the same."""
     return Either(first, second)
 
 
@@ -201,7 +209,7 @@ class SetOf(Type["frozenset[R]", "Collection[W]"]):
         self.words = self._list.words.replace("a list of", "a set of", 1)
 
     def read(self, value: object, definition: Recorded) -> frozenset[R]:
-        items = tuple(value) if isinstance(value, (set, frozenset)) else value
+        items: object = tuple(value) if is_plain_set(value) else value
         try:
             return frozenset(self._list.read(items, definition))
         except Mismatch as mismatch:
@@ -210,10 +218,12 @@ class SetOf(Type["frozenset[R]", "Collection[W]"]):
             raise
 
     def merge(self, engine: Engine, slot: Slot, values: Values) -> frozenset[R]:
-        return frozenset().union(*[self.read(*value) for value in values])
+        made: frozenset[R] = self.read(*values[0])
+        return made.union(*[self.read(*value) for value in values[1:]])
 
     def empty(self, engine: Engine, slot: Slot) -> object:
-        return frozenset()
+        none: frozenset[R] = frozenset()
+        return none
 
     def schema(self) -> Schema:
         return {"type": "array", "items": self.item.schema(), "uniqueItems": True}
@@ -239,11 +249,7 @@ class Tagged(Type["tuple[str, object]", "Mapping[str, object]"]):
         inner: Values = []
         tags: set[str] = set()
         for value, definition in values:
-            if (
-                not isinstance(value, Mapping)
-                or len(value) != 1
-                or next(iter(value)) not in self.alternatives
-            ):
+            if not is_mapping(value) or len(value) != 1 or next(iter(value)) not in self.alternatives:
                 first = next(iter(self.alternatives))
                 raise Mismatch(value, definition, expected=self.words, hint=f"Write {{{first!r}: value}}.")
             tag = str(next(iter(value)))
@@ -281,9 +287,9 @@ class _Data(Type[object, object]):
     def read(self, value: object, definition: Recorded) -> object:
         if value is None or isinstance(value, (str, int, float, bool)):
             return value
-        if isinstance(value, (list, tuple)):
+        if is_plain_sequence(value):
             return tuple([self.read(one, definition) for one in value])
-        if isinstance(value, Mapping):
+        if is_mapping(value):
             return {str(key): self.read(value[key], definition) for key in sorted(value, key=str)}
         raise Mismatch(value, definition, expected=self.words)
 
@@ -292,14 +298,16 @@ class _Data(Type[object, object]):
 
     def _unite(self, values: Values) -> object:
         first = values[0][0]
-        if all([isinstance(value, dict) for value, _ in values]):
+        mappings = [(value, definition) for value, definition in values if is_mapping(value)]
+        if len(mappings) == len(values):
             below: dict[str, Values] = {}
-            for value, definition in values:
-                for key, one in value.items():  # type: ignore[attr-defined]  # read() made them dicts
+            for mapping, definition in mappings:
+                for key, one in mapping.items():
                     below.setdefault(key, []).append((one, definition))
             return {key: self._unite(below[key]) for key in sorted(below)}
-        if all([isinstance(value, tuple) for value, _ in values]):
-            return tuple([one for value, _ in values for one in value])  # type: ignore[attr-defined]
+        lists = [value for value, _ in values if is_plain_sequence(value)]
+        if len(lists) == len(values):
+            return tuple([one for items in lists for one in items])
         if any([type(value) is not type(first) or value != first for value, _ in values[1:]]):
             raise Conflict(values)
         return first

@@ -6,8 +6,9 @@ from holdfast.options.types import Conflict, Mismatch, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from enum import Enum
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from holdfast.options.config import Engine
     from holdfast.options.definition import Recorded
@@ -52,7 +53,8 @@ class EnumOf(InstanceOf[R]):
 
     def __init__(self, cls: type[R]) -> None:
         super().__init__(cls)
-        self.members = tuple(cls.__members__.values())  # type: ignore[attr-defined]  # pyright: ignore
+        members: Mapping[str, Any] = getattr(cls, "__members__", {})
+        self.members: tuple[Any, ...] = tuple(members.values())
         self.words = "one of " + ", ".join(str(member) for member in self.members)
 
     def schema(self) -> Schema:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 
+from holdfast.options.tree import UNSET
 from holdfast.options.types import INT, STR, Conflict, Exact, ListOf, Mismatch, Type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, TypeVar, Union
+    from typing import Any, TypeVar
 
     from holdfast.options.config import Engine
     from holdfast.options.definition import Recorded
@@ -145,13 +146,13 @@ PATH: Type[str, str] = Checked(STR, "an absolute path", _absolute, {"pattern": "
 """A path on the described system."""
 
 
-class _LocalFile(Type[str, "Union[str, os.PathLike[str]]"]):
+class _LocalFile(Type[str, "str | os.PathLike[str]"]):
     words = "a file beside the definition, or an absolute path"
 
     def read(self, value: object, definition: Recorded) -> str:
-        if not isinstance(value, (str, os.PathLike)) or not str(value):
+        if not (type(value) is str or hasattr(value, "__fspath__")) or value == "":
             raise Mismatch(value, definition, expected=self.words, hint="Write the path in quotes.")
-        path: str = os.fspath(value)
+        path = str(value)
         beside = os.path.dirname(os.path.abspath(definition[4].co_filename))  # noqa: PTH120,PTH100 - pathlib is slow to import
         return os.path.normpath(os.path.join(beside, path))  # noqa: PTH118
 
@@ -183,7 +184,7 @@ class _Argv(ListOf[str, str]):
         return made
 
     def empty(self, engine: Engine, slot: Slot) -> object:
-        return Type.empty(self, engine, slot)
+        return UNSET
 
 
 ARGV: Type[tuple[str, ...], Sequence[str]] = _Argv()

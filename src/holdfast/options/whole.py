@@ -8,6 +8,7 @@ from holdfast.options.declare import OptionSet
 from holdfast.options.diagnostics import Diagnostics
 from holdfast.options.engine import Undefined
 from holdfast.options.places import format_place
+from holdfast.options.types import is_mapping, is_plain_sequence, is_plain_set
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,18 +36,18 @@ def data(engine: Engine) -> dict[str, Any]:
 
 def plain(engine: Engine, value: Any) -> Any:
     """Plain data of a resolved value."""
-    kind = type(value)
+    kind: Any = value.__class__
     if kind in _AS_THEY_ARE:
         return value
-    if kind is tuple or kind is list:
-        return [one if type(one) in _AS_THEY_ARE else plain(engine, one) for one in value]
+    if is_plain_sequence(value):
+        return [plain(engine, one) for one in value]
     if isinstance(value, Attrs):
-        return {key: plain(engine, one) for key, one in value.items()}
+        return {key: plain(engine, one) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, OptionSet):
         return _options(engine, value.__hf__.node)
-    if isinstance(value, (set, frozenset)):
+    if is_plain_set(value):
         return sorted(plain(engine, one) for one in value)
-    if isinstance(value, dict):
+    if is_mapping(value):
         return {str(key): plain(engine, one) for key, one in value.items()}
     if hasattr(value, "value") and hasattr(kind, "__members__"):
         return plain(engine, value.value)
@@ -134,7 +135,7 @@ def _verify_value(engine: Engine, value: Any, failures: list[HoldfastError]) -> 
                 _verify_value(engine, value[key], failures)
             except HoldfastError as error:
                 failures.append(error)
-    elif type(value) is tuple:
+    elif is_plain_sequence(value):
         for one in value:
             if isinstance(one, (OptionSet, Attrs, tuple)):
                 _verify_value(engine, one, failures)

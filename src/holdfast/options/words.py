@@ -177,7 +177,7 @@ def chain_too_long(engine: Engine) -> HoldfastError:
     )
 
 
-def not_a_truth(engine: Engine, slot: Slot, condition: Condition, result: object) -> HoldfastError:
+def not_a_truth(engine: Engine, condition: Condition, result: object) -> HoldfastError:
     """A condition gave something else than True or False."""
     return HoldfastError(
         f"{format_place(condition.code, condition.offset)}: a condition is True or False, not "
@@ -187,7 +187,7 @@ def not_a_truth(engine: Engine, slot: Slot, condition: Condition, result: object
     )
 
 
-def lazy_gave_def(engine: Engine, slot: Slot, definition: tuple[Any, ...]) -> HoldfastError:
+def lazy_gave_def(engine: Engine, definition: tuple[Any, ...]) -> HoldfastError:
     """A lazy value came with a priority."""
     return HoldfastError(
         f"{_place(definition)}: the function of lazy() gives a plain value, not default(), force(), before() or lazy().",
