@@ -58,9 +58,18 @@ class GcReport:
 
 
 def collect(
-    layout: Layout, refs: Refs, blobs: Blobs, *, dry_run: bool, cache_seconds: float, own_lease: Path | None
+    layout: Layout,
+    refs: Refs,
+    blobs: Blobs,
+    *,
+    dry_run: bool,
+    cache_seconds: float | None,
+    own_lease: Path | None,
 ) -> GcReport:
-    """See :meth:`holdfast.store.store.Store.gc`. ``own_lease`` does not count: who calls this has finished its work.
+    """See :meth:`holdfast.store.store.Store.gc`.
+
+    ``cache_seconds``: how long an unused cache entry is kept; None forgets every entry. ``own_lease`` does not count: who
+    calls this has finished its work.
 
     Raises:
         HoldfastError: what is needed is not known (a damaged ref or manifest), or the store cannot be written.
@@ -78,11 +87,12 @@ def collect(
 
 
 class _Collection:
-    def __init__(self, layout: Layout, refs: Refs, blobs: Blobs, cache_seconds: float) -> None:
+    def __init__(self, layout: Layout, refs: Refs, blobs: Blobs, cache_seconds: float | None) -> None:
         self._layout = layout
         self._refs = refs
         self._blobs = blobs
-        self._oldest_use = time.time() - cache_seconds
+        self._keep_cache = cache_seconds is not None
+        self._oldest_use = time.time() - (cache_seconds or 0)
         self._kept: set[Digest] = set()
         self._dead_leases: list[Path] = []
         self._cache: list[str] = []
@@ -112,14 +122,13 @@ class _Collection:
             except HoldfastError:  # an entry that cannot be used goes
                 self._cache.append(name)
                 continue
-            if used > self._oldest_use:
+            if self._keep_cache and used > self._oldest_use:
                 self._kept |= self._needs(digest)
             else:
                 unused[name] = digest
-        everything = self._oldest_use > time.time() - 1
         for name, digest in unused.items():
             layers = {layer.diff_id for layer in read_manifest(self._blobs.read(digest), digest).layers}
-            if layers and layers <= self._kept and not everything:
+            if self._keep_cache and layers and layers <= self._kept:
                 self._kept |= self._needs(digest)
             else:
                 self._cache.append(name)

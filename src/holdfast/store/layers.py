@@ -66,16 +66,28 @@ class Layers:
         Raises:
             HoldfastError: the layer is not in the store, is no tar, or a hostile one.
         """
-        try:
-            return read_table(self._layout.table(diff_id).read_bytes(), diff_id)
-        except (OSError, HoldfastError):
-            table = index_tar(self._blobs.path(diff_id), diff_id, self._blobs.size(diff_id))
-        try:
-            self._put_table(table)
-        except HoldfastError:
-            if os.access(self._layout.tables, os.W_OK):
-                raise
+        table, is_new = self._find_table(diff_id)
+        if is_new:
+            try:
+                self._put_table(table)
+            except HoldfastError:
+                if os.access(self._layout.tables, os.W_OK):
+                    raise
         return table
+
+    def peek(self, diff_id: Digest) -> Table:
+        """As :meth:`table`, and changes nothing in the store.
+
+        Raises:
+            HoldfastError: as :meth:`table`.
+        """
+        return self._find_table(diff_id)[0]
+
+    def _find_table(self, diff_id: Digest) -> tuple[Table, bool]:
+        try:
+            return read_table(self._layout.table(diff_id).read_bytes(), diff_id), False
+        except (OSError, HoldfastError):
+            return index_tar(self._blobs.path(diff_id), diff_id, self._blobs.size(diff_id)), True
 
     def read_file(self, diff_id: Digest, entry: Entry) -> bytes:
         """The content of a file of the layer.

@@ -64,8 +64,9 @@ class Layout:
             if not missing and marker.is_file():
                 return
             _check_content(self.root)
-            for directory in missing:
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            for directory in (self.root, self.blobs.parent, *missing):
+                directory.mkdir(mode=0o700, exist_ok=True)
             if not marker.is_file():
                 write_atomically(marker, OCI_LAYOUT)
 

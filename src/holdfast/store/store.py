@@ -171,7 +171,7 @@ class Store:
             self.refs,
             self.blobs,
             dry_run=dry_run,
-            cache_seconds=0 if all_cache else cache_days * 86400,
+            cache_seconds=None if all_cache else cache_days * 86400,
             own_lease=self._session.path,
         )
 

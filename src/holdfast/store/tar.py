@@ -241,7 +241,7 @@ def _member(
             gid=_decimal(pending[b"gid"], offset) if b"gid" in pending else _number(block[116:124]),
             mtime=_seconds(pending[b"mtime"], offset) if b"mtime" in pending else _number(block[136:148]),
             size=size if is_file else 0,
-            offset=start if is_file else 0,
+            offset=start if is_file and size else 0,
             target=os.fsdecode(target) if kind in ("symlink", "hardlink") else "",
             device=(_number(block[329:337]), _number(block[337:345])) if is_device else (0, 0),
             xattrs=_xattrs(pending) if kind in ("file", "directory") else (),

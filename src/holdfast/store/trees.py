@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from holdfast.store.unpack import unpack
 
 RECORD = "tree.json"
 _LOCK_WAIT_SECONDS = 600.0
+_MOST_PROBLEMS = 20
 
 
 class Trees:
@@ -41,6 +43,13 @@ class Trees:
 
     def has(self, diff_id: Digest) -> bool:
         return (self._layout.tree(diff_id) / RECORD).is_file()
+
+    def is_recorded(self, diff_id: Digest) -> bool:
+        """As :meth:`has`, and the record reads as it was written."""
+        try:
+            return (self._layout.tree(diff_id) / RECORD).read_bytes() == _record(diff_id)
+        except OSError:
+            return False
 
     def ensure(self, diff_id: Digest, *, limits: Limits | None = None) -> Path:
         """The layer's tree, unpacked if it is not there yet; in overlayfs form, never to be written to.
@@ -105,24 +114,21 @@ class Trees:
         remove_tree(directory)
         return self.ensure(diff_id, limits=Limits(devices=True))
 
-    def problems(self, diff_id: Digest) -> list[str]:
-        """What is wrong with an unpacked tree, every file's content included; at most twenty lines.
+    def problems(self, diff_id: Digest, *, progress: Callable[[int], None] = lambda _: None) -> list[str]:
+        """What is wrong with an unpacked tree, every file's content included; at most twenty lines. Changes nothing.
+
+        ``progress`` is told the bytes that were read.
 
         Raises:
             HoldfastError: the layer is not in the store, or the tree cannot be read.
         """
-        table = self._layers.table(diff_id)
+        table = self._layers.peek(diff_id)
         form = self._form(table.entries, self._layout.tree(diff_id))
         found: list[str] = []
-        with (
-            stage("Checking tree", total=table.content_size(), unit="bytes") as progress,
-            explain_os_errors(f"read the tree {self.path(diff_id)}"),
-        ):
-            for path, problem in differences(
-                self.path(diff_id), form, contents=True, progress=progress.advance
-            ):
+        with explain_os_errors(f"read the tree {self.path(diff_id)}"):
+            for path, problem in differences(self.path(diff_id), form, contents=True, progress=progress):
                 found.append(f"{path or '.'} {problem}")
-                if len(found) == 20:
+                if len(found) == _MOST_PROBLEMS:
                     break
         return found
 
@@ -152,9 +158,8 @@ class Trees:
     def _complete(self, diff_id: Digest, staging: Path) -> None:
         """Make the tree durable, record it as complete, and let it appear."""
         self._session.ready()
-        record = {"diff_id": str(diff_id)}
         with explain_os_errors(f"write to the store {self._layout.root}"):
-            (staging / RECORD).write_bytes(canonical_json(record))
+            (staging / RECORD).write_bytes(_record(diff_id))
             sync_file_system(staging)
             with self._layout.adding():
                 self._session.hold(diff_id)
@@ -165,3 +170,7 @@ class Trees:
                 ) as error:  # somebody else was first, which the lock prevents but for a deleted lock file
                     if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                         raise
+
+
+def _record(diff_id: Digest) -> bytes:
+    return canonical_json({"diff_id": diff_id})

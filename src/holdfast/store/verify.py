@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
-from holdfast.base.digests import Digest, digest_file
+from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
-from holdfast.base.events import stage
+from holdfast.base.events import Stage, stage
 from holdfast.store.artifacts import blobs_of
 from holdfast.store.blobs import Blobs
 from holdfast.store.layout import OCI_LAYOUT, Layout
 from holdfast.store.refs import CACHE_PREFIX, Refs
 from holdfast.store.table import read_table
-from holdfast.store.trees import RECORD, Trees
+from holdfast.store.trees import Trees
+
+Kind = Literal["blob", "table", "tree", "ref", "file"]
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Finding:
     """Something in the store that is not what it should be."""
 
-    kind: Literal["blob", "table", "tree", "ref", "index"]
+    kind: Kind
     name: str
     """A digest in hexadecimal, or a ref's or file's name."""
     problem: str
@@ -55,7 +61,10 @@ def verify(layout: Layout, refs: Refs, blobs: Blobs, trees: Trees) -> VerifyRepo
     Raises:
         HoldfastError: the store cannot be read.
     """
-    return _Verification(layout, refs, blobs, trees).run()
+    with ExitStack() as stack:
+        if os.access(layout.root, os.W_OK):  # else nobody collects garbage there meanwhile either
+            stack.enter_context(layout.adding())
+        return _Verification(layout, refs, blobs, trees).run()
 
 
 class _Verification:
@@ -66,7 +75,6 @@ class _Verification:
         self._trees = trees
         self._findings: list[Finding] = []
         self._users: dict[Digest, list[str]] = {}
-        self._damaged: set[Digest] = set()
 
     def run(self) -> VerifyReport:
         names = self._refs.names()
@@ -74,21 +82,64 @@ class _Verification:
         for name, digests in needed.items():
             for digest in digests:
                 self._users.setdefault(digest, []).append(name)
-        sizes = self._check_blobs()
+        sizes = {digest: self._blobs.size(digest) for digest in self._blobs.list()}
         for name, digests in needed.items():
             for digest in sorted(digests - sizes.keys()):
                 self._find("ref", name, f"needs the blob {digest}, which is missing", (name,), _again(name))
+        trees = self._list_trees()
+        self._read(sizes, trees)
         tables = self._check_tables()
-        count = self._check_trees()
         self._check_files()
         return VerifyReport(
             blobs=len(sizes),
             blob_bytes=sum(sizes.values()),
             tables=tables,
-            trees=count,
+            trees=len(trees),
             refs=len(names),
             findings=tuple(self._findings),
         )
+
+    def _read(self, sizes: Mapping[Digest, int], trees: Sequence[Digest]) -> None:
+        """Hash blobs and trees, as many at a time as there are processors: hashing leaves the interpreter lock free."""
+        total = sum(sizes.values()) + sum(sizes.get(digest, 0) for digest in trees)
+        with (
+            stage("Checking blobs and trees", total=total, unit="bytes") as progress,
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+        ):
+            # The large ones first, so that none of them is left for the end.
+            order = sorted(sizes, key=lambda digest: -sizes[digest])
+            hashed = {digest: pool.submit(self._hash, digest, progress) for digest in order}
+            walked = {digest: pool.submit(self._walk, digest, progress) for digest in trees}
+            for digest in sizes:
+                problem = hashed[digest].result()
+                if problem:
+                    self._find_blob(digest, problem)
+            for digest in trees:
+                problem = walked[digest].result()
+                if problem:
+                    remedy = (
+                        f"Remove {self._layout.tree(digest)} (no machine may use it): it is unpacked again."
+                    )
+                    self._find("tree", digest[7:], problem, self._refs_of(digest), remedy)
+
+    def _hash(self, digest: Digest, progress: Stage) -> str:
+        state = hashlib.sha256()
+        try:
+            with self._blobs.path(digest).open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    state.update(chunk)
+                    progress.advance(len(chunk))
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        return "" if state.hexdigest() == digest[7:] else "its content has another digest"
+
+    def _walk(self, diff_id: Digest, progress: Stage) -> str:
+        try:
+            if not self._trees.is_recorded(diff_id):
+                return "has no sound record of being complete"
+            return "\n".join(self._trees.problems(diff_id, progress=progress.advance))
+        except HoldfastError as error:
+            return str(error)
 
     def _needs(self, name: str) -> frozenset[Digest]:
         try:
@@ -104,27 +155,15 @@ class _Verification:
         except HoldfastError:
             return frozenset({digest})  # missing or damaged: found below
 
-    def _check_blobs(self) -> Mapping[Digest, int]:
-        sizes = {digest: self._blobs.size(digest) for digest in self._blobs.list()}
-        with stage("Checking blobs", total=sum(sizes.values()), unit="bytes") as progress:
-
-            def check(digest: Digest) -> str:
-                try:
-                    found = digest_file(self._blobs.path(digest))
-                except OSError as error:
-                    return f"cannot be read: {error.strerror}"
-                progress.advance(sizes[digest])
-                return "" if found == digest else "its content has another digest"
-
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                for digest, problem in zip(sizes, pool.map(check, sizes), strict=True):
-                    if problem:
-                        self._damaged.add(digest)
-                        self._find_damaged("blob", digest, problem)
-        for path in sorted(self._layout.blobs.iterdir()):
-            if len(path.name) != 64:
-                self._find("blob", path.name, "is no blob", (), f"Remove the file {path}.")
-        return sizes
+    def _list_trees(self) -> list[Digest]:
+        trees: list[Digest] = []
+        for directory, found in ((self._layout.blobs, None), (self._layout.trees, trees)):
+            for path in sorted(directory.iterdir()):
+                if not re.fullmatch("[0-9a-f]{64}", path.name):
+                    self._find("file", str(path), "does not belong here", (), f"Remove {path}.")
+                elif found is not None:
+                    found.append(Digest(f"sha256:{path.name}"))
+        return trees
 
     def _check_tables(self) -> int:
         count = 0
@@ -145,25 +184,6 @@ class _Verification:
                 )
         return count
 
-    def _check_trees(self) -> int:
-        count = 0
-        for path in sorted(self._layout.trees.iterdir()):
-            count += 1
-            digest = Digest(f"sha256:{path.name}")
-            remedy = f"Remove {path} (no machine may use it): it is unpacked again from the layer."
-            if not (path / RECORD).is_file():
-                self._find("tree", path.name, "has no record", self._refs_of(digest), remedy)
-                continue
-            if digest in self._damaged or not self._blobs.has(digest):
-                self._find(
-                    "tree", path.name, "its layer is damaged or missing", self._refs_of(digest), remedy
-                )
-                continue
-            problems = self._trees.problems(digest)
-            if problems:
-                self._find("tree", path.name, "\n".join(problems), self._refs_of(digest), remedy)
-        return count
-
     def _check_files(self) -> None:
         wanted = {"oci-layout": OCI_LAYOUT}
         if (self._layout.root / "index.json").exists():
@@ -177,22 +197,22 @@ class _Verification:
                 remedy = "Set any ref (`holdfast build`): the file is derived anew."
                 if name == "oci-layout":
                     remedy = f"Write {content.decode()} into {path}."
-                self._find("index", name, "is not what it should be", (), remedy)
+                self._find("file", name, "is not what it should be", (), remedy)
 
-    def _find_damaged(self, kind: Literal["blob"], digest: Digest, problem: str) -> None:
+    def _find_blob(self, digest: Digest, problem: str) -> None:
         users = self._refs_of(digest)
         remedy = f"Remove {self._blobs.path(digest)}"
         remedy += (
             f", then make {', '.join(users)} again (`holdfast build`)." if users else ": no ref needs it."
         )
-        self._find(kind, digest[7:], problem, users, remedy)
+        self._find("blob", digest[7:], problem, users, remedy)
 
     def _refs_of(self, digest: Digest) -> tuple[str, ...]:
         return tuple(sorted(self._users.get(digest, ())))
 
     def _find(
         self,
-        kind: Literal["blob", "table", "tree", "ref", "index"],
+        kind: Kind,
         name: str,
         problem: str,
         refs: tuple[str, ...],
