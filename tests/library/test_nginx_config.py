@@ -9,8 +9,6 @@ from holdfast.library.nginx_config import (
     Server,
     Upstream,
     VirtualHost,
-    check_listen,
-    public_port,
     quote,
     render_nginx,
 )
@@ -204,19 +202,3 @@ def test_what_nginx_could_not_read_is_refused(host: VirtualHost, message: str) -
 def test_an_upstream_needs_a_server() -> None:
     with pytest.raises(ValueError, match="'app' has no servers"):
         render_nginx(replace(SERVER, upstreams={"app": Upstream({})}))
-
-
-@pytest.mark.parametrize(
-    ("address", "port"),
-    [
-        ("80", 80),
-        ("0.0.0.0:8080", 8080),
-        ("[::]:443", 443),
-        ("127.0.0.1:80", None),
-        ("[::1]:80", None),
-        ("unix:/run/a", None),
-    ],
-)
-def test_public_ports(address: str, port: int | None) -> None:
-    assert check_listen(address) == address
-    assert public_port(address) == port

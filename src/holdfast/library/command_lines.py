@@ -19,10 +19,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_SAFE_WORD = re.compile(r"[A-Za-z0-9_@%+=:,./~^$-]+")
+_SAFE_WORD = r"[A-Za-z0-9_@%+=:,./~^$()-]+"
 _PREFIXES = "-@:+!|"
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-_BARE_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
+_BARE_NAME = r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*"
 
 
 class CommandLine(str):
@@ -61,7 +61,7 @@ def _prefixes_of(word: str) -> str:
 
 def check_executable(executable: str) -> None:
     """Raises ValueError unless systemd takes it as a program: an absolute path, or a name it looks up itself."""
-    if not executable.startswith("/") and not _BARE_NAME.fullmatch(executable):
+    if not executable.startswith("/") and not re.fullmatch(_BARE_NAME, executable):
         raise ValueError(f"the executable {executable!r} is neither an absolute path nor a bare file name")
     if executable.endswith("/") or "/../" in f"{executable}/":
         raise ValueError(f"the executable {executable!r} is not the path of a program")
@@ -83,7 +83,7 @@ def quote_word(word: str) -> str:
     Raises:
         ValueError: the word contains a NUL character or a lone surrogate.
     """
-    if _SAFE_WORD.fullmatch(word):
+    if re.fullmatch(_SAFE_WORD, word):
         return word
     check_characters(word, "an argument")
     return '"' + "".join(_ESCAPES.get(char) or _quoted(char) for char in word) + '"'

@@ -10,7 +10,7 @@ from typing import Union
 Scalar = Union[None, bool, int, float, str]
 Data = Union[Scalar, Sequence["Data"], Mapping[str, "Data"]]
 
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_BARE_KEY = r"[A-Za-z0-9_-]+"
 
 
 def to_json(value: Data) -> str:
@@ -111,7 +111,7 @@ def _toml_value(value: Data, path: tuple[str, ...]) -> str:
 
 
 def _toml_key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else _toml_string(key)
+    return key if re.fullmatch(_BARE_KEY, key) else _toml_string(key)
 
 
 def _toml_string(text: str) -> str:

@@ -135,30 +135,3 @@ def merge_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 def _names(names: Iterable[str]) -> str:
     quoted = [f'"{name}"' for name in sorted(set(names))]
     return quoted[0] if len(quoted) == 1 else "{ " + ", ".join(quoted) + " }"
-
-
-def check_interface(name: str) -> str:
-    """``name`` when it can name a network interface (``eth0``, or ``wg*`` for all that begin so).
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if not 0 < len(name) <= 15 or any(char in name for char in '"/\\ \t\n') or not name.isprintable():
-        raise ValueError(
-            f"{name!r} is not the name of a network interface: up to 15 characters, no space, / or quote"
-        )
-    return name
-
-
-def parse_range(text: str) -> tuple[int, int]:
-    """``8000-8010`` as a pair.
-
-    Raises:
-        ValueError: no such range of ports from 1 to 65535.
-    """
-    low, dash, high = text.partition("-")
-    if not (dash and low.isascii() and low.isdigit() and high.isascii() and high.isdigit()):
-        raise ValueError(f"{text!r} is not a range of ports: write 8000-8010")
-    if not 1 <= int(low) <= int(high) <= 65535:
-        raise ValueError(f"{text!r} is not a range of ports from 1 to 65535, the lower one first")
-    return int(low), int(high)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
+from holdfast.library.network import check_listen
+
 Block = Sequence[Union[str, tuple[str, "Block"]]]
 """Lines as they stand, and named blocks of them."""
 
-_LISTEN = re.compile(r"(?:(?P<address>\[[0-9a-fA-F:.]+\]|\*|[A-Za-z0-9.-]+):)?(?P<port>[0-9]{1,5})")
-_SPECIAL = re.compile(r"[\s;{}\"'\\#]")
-_SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+_SPECIAL = r"[\s;{}\"'\\#]"
+_SIZE = r"[0-9]+[kKmMgG]?"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Server:
     client_max_body_size: str
     hosts: Mapping[str, VirtualHost]
     upstreams: Mapping[str, Upstream]
+    default_site: bool = False
+    """Serve what the distribution has enabled, too."""
     main_config: str = ""
     http_config: str = ""
 
@@ -94,7 +97,7 @@ def render_nginx(server: Server) -> str:
 
 
 def _http(server: Server) -> Block:
-    if not _SIZE.fullmatch(server.client_max_body_size):
+    if not re.fullmatch(_SIZE, server.client_max_body_size):
         raise ValueError(f"client_max_body_size is {server.client_max_body_size!r}; write a size such as 10m")
     lines: list[str | tuple[str, Block]] = [
         "include /etc/nginx/mime.types;",
@@ -117,6 +120,8 @@ def _http(server: Server) -> Block:
         lines.append(("map $http_upgrade $connection_upgrade", ["default upgrade;", "'' close;"]))
     lines += _author_lines(server.http_config)
     lines.append("include /etc/nginx/conf.d/*.conf;")
+    if server.default_site:
+        lines.append("include /etc/nginx/sites-enabled/*;")
     lines += [
         (f"upstream {quote(name)}", _upstream(name, server.upstreams[name]))
         for name in sorted(server.upstreams)
@@ -259,35 +264,11 @@ def quote(word: str, *, regex: bool = False) -> str:
     """
     if not word or "\n" in word or "\0" in word:
         raise ValueError(f"nginx cannot read {word!r}: it is empty or has a line break")
-    special = re.search(r"[\s;{}\"'#]", word) if regex else _SPECIAL.search(word)
+    special = re.search(r"[\s;{}\"'#]", word) if regex else re.search(_SPECIAL, word)
     if not special:
         return word
     escaped = word if regex else word.replace("\\", "\\\\")
     return '"' + escaped.replace('"', '\\"') + '"'
-
-
-def check_listen(address: str) -> str:
-    """``address`` when nginx can listen on it: ``80``, ``127.0.0.1:80``, ``[::]:80``, ``*:80`` or ``unix:/run/x.sock``.
-
-    Raises:
-        ValueError: it cannot.
-    """
-    if address.startswith("unix:/") and not _SPECIAL.search(address):
-        return address
-    match = _LISTEN.fullmatch(address)
-    if match is None or not 1 <= int(match["port"]) <= 65535:
-        raise ValueError(
-            f"nginx cannot listen on {address!r}: write 80, 127.0.0.1:80, [::]:80 or unix:/run/web.sock"
-        )
-    return address
-
-
-def public_port(address: str) -> int | None:
-    """The TCP port others can reach it at; None for sockets in the file system and loopback addresses."""
-    match = _LISTEN.fullmatch(address)
-    if match is None or (match["address"] or "").startswith(("127.", "localhost", "[::1]")):
-        return None
-    return int(match["port"])
 
 
 def _author_lines(text: str) -> list[str]:

@@ -7,9 +7,9 @@ import re
 from holdfast.library.command_lines import check_characters, quote_word
 from holdfast.library.unit_text import plain_text
 
-_TYPE = re.compile(r"[a-zA-Z][+!\-=~^$]*")
-_MODE = re.compile(r"[:~]*[0-7]{3,4}")
-_AGE = re.compile(r"(?:[abcmABCM]+:)?~?(?:0|(?:[0-9]+ ?(?:us|ms|s|m|min|h|d|w)?)+)")
+_TYPE = r"[a-zA-Z][+!\-=~^$]*"
+_MODE = r"[:~]*[0-7]{3,4}"
+_AGE = r"(?:[abcmABCM]+:)?~?(?:[0-9]+|(?:[0-9]+ ?(?:us|ms|s|min|m|h|d|w) ?)+)"
 
 
 def render_tmpfiles(
@@ -29,12 +29,12 @@ def render_tmpfiles(
     Raises:
         ValueError: a field that systemd-tmpfiles would refuse.
     """
-    if not _TYPE.fullmatch(kind):
+    if not re.fullmatch(_TYPE, kind):
         raise ValueError(f"{kind!r} is not a type of tmpfiles.d, such as d, f, L+ or Z")
-    if mode is not None and not _MODE.fullmatch(mode):
+    if mode is not None and not re.fullmatch(_MODE, mode):
         raise ValueError(f"the mode {mode!r} is not octal, such as 0755")
-    if age is not None and not _AGE.fullmatch(age):
-        raise ValueError(f"{age!r} is not an age of tmpfiles.d, such as 10d or 1h 30min")
+    if age is not None:
+        check_age(age)
     fields = [kind, path, mode, user, group, age]
     words = ["-" if field is None else quote_word(field) for field in fields]
     if argument is None:
@@ -42,6 +42,13 @@ def render_tmpfiles(
             words.pop()
         return " ".join(words)
     return " ".join([*words, quote_argument_field(argument)])
+
+
+def check_age(age: str) -> str:
+    """Raises ValueError unless systemd-tmpfiles reads ``age``."""
+    if not re.fullmatch(_AGE, age):
+        raise ValueError(f"{age!r} is not an age of tmpfiles.d, such as 10d or 1h 30min")
+    return age
 
 
 def quote_argument_field(argument: str) -> str:

@@ -17,7 +17,7 @@ SUFFIXES = (
     "device",
     "scope",
 )
-_VALID = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?")
+_VALID = r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]*)?"
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
 _MAX_LENGTH = 255
 
@@ -64,7 +64,7 @@ def check_unit_name(full: str) -> str:
     stem, _, suffix = full.rpartition(".")
     if suffix not in SUFFIXES:
         raise ValueError(f"{full!r} is not a unit name: it lacks a suffix such as .service or .timer")
-    if not _VALID.fullmatch(stem):
+    if not re.fullmatch(_VALID, stem):
         raise ValueError(
             f"{full!r} is not a unit name: letters, digits and : _ . - are allowed, and one @; "
             f"systemd-escape would write {escape(stem)}.{suffix}"

@@ -17,9 +17,9 @@ Value = Union[Scalar, Sequence[Scalar]]
 """A list is written as one line per item; an item "" empties what came before, as systemd defines it."""
 Settings = Iterable[tuple[str, Value]]
 
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_SECTION = re.compile(r"[A-Za-z][A-Za-z0-9 _-]*")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY = r"[A-Za-z][A-Za-z0-9_-]*"
+_SECTION = r"[A-Za-z][A-Za-z0-9 _-]*"
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 def render_unit(sections: Iterable[tuple[str, Settings]]) -> str:
@@ -30,7 +30,7 @@ def render_unit(sections: Iterable[tuple[str, Settings]]) -> str:
     """
     blocks: list[str] = []
     for name, settings in sections:
-        if not _SECTION.fullmatch(name):
+        if not re.fullmatch(_SECTION, name):
             raise ValueError(f"{name!r} is not the name of a section")
         lines = [line for key, value in settings for line in _lines(name, key, value)]
         if lines:
@@ -39,7 +39,7 @@ def render_unit(sections: Iterable[tuple[str, Settings]]) -> str:
 
 
 def _lines(section: str, key: str, value: Value) -> list[str]:
-    if not _KEY.fullmatch(key):
+    if not re.fullmatch(_KEY, key):
         raise ValueError(f"{key!r} in [{section}] is not the name of a setting")
     items: Sequence[Scalar] = (value,) if isinstance(value, (bool, int, str)) else value
     return [f"{key}={check_line(_scalar(item), f'{key}= in [{section}]')}" for item in items]
@@ -62,7 +62,7 @@ def environment_line(name: str, value: str) -> str:
     Raises:
         ValueError: no valid variable name.
     """
-    if not _VARIABLE.fullmatch(name):
+    if not re.fullmatch(_VARIABLE, name):
         raise ValueError(f"{name!r} is not the name of an environment variable")
     return quote_word(plain_text(f"{name}={value}"))
 

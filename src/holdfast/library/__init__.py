@@ -1,0 +1,57 @@
+"""The library: option sets for what a Linux system is made of, and the function from them to a manifest."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from holdfast.library.assembly import Evaluated as Evaluated
+    from holdfast.library.assembly import evaluate_system as evaluate_system
+    from holdfast.library.assembly import resolve as resolve
+    from holdfast.library.command_lines import CommandLine as CommandLine
+    from holdfast.library.files import Files as Files
+    from holdfast.library.files_assembly import Content as Content
+    from holdfast.library.firewall import Firewall as Firewall
+    from holdfast.library.formats import to_ini as to_ini
+    from holdfast.library.formats import to_json as to_json
+    from holdfast.library.formats import to_key_value as to_key_value
+    from holdfast.library.formats import to_toml as to_toml
+    from holdfast.library.identity import Identity as Identity
+    from holdfast.library.nginx import Nginx as Nginx
+    from holdfast.library.packages import Packages as Packages
+    from holdfast.library.system import Debian as Debian
+    from holdfast.library.system import System as System
+    from holdfast.library.systemd import Systemd as Systemd
+    from holdfast.library.systemd_service import Service as Service
+    from holdfast.library.tmpfiles import Tmpfiles as Tmpfiles
+    from holdfast.library.users import Users as Users
+else:
+    _HOMES = {
+        "assembly": "Evaluated evaluate_system resolve",
+        "command_lines": "CommandLine",
+        "files": "Files",
+        "files_assembly": "Content",
+        "firewall": "Firewall",
+        "formats": "to_ini to_json to_key_value to_toml",
+        "identity": "Identity",
+        "nginx": "Nginx",
+        "packages": "Packages",
+        "system": "Debian System",
+        "systemd": "Systemd",
+        "systemd_service": "Service",
+        "tmpfiles": "Tmpfiles",
+        "users": "Users",
+    }
+    _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+    def __getattr__(name):
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted(_HOME)

@@ -1,0 +1,236 @@
+"""The one function from a system's definition to its manifest; pure but for reading the author's own files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from holdfast.base.codec import canonical_json
+from holdfast.base.digests import digest_bytes
+from holdfast.library.files import Files
+from holdfast.library.files_assembly import Assembly as FileAssembly
+from holdfast.library.files_assembly import Content
+from holdfast.library.firewall import Firewall
+from holdfast.library.identity import Identity
+from holdfast.library.nginx import Nginx
+from holdfast.library.packages import Packages
+from holdfast.library.problems import Problems
+from holdfast.library.system import System
+from holdfast.library.systemd import Systemd
+from holdfast.library.systemd_assembly import Assembly as UnitAssembly
+from holdfast.library.tmpfiles import Tmpfiles
+from holdfast.library.tmpfiles_lines import render_tmpfiles
+from holdfast.library.users import Users
+from holdfast.library.users_assembly import assemble_accounts
+from holdfast.manifest import model
+from holdfast.options import Config, OptionSet, evaluate
+
+BASE_LIBRARY: tuple[type[OptionSet], ...] = (
+    Identity,
+    Packages,
+    Files,
+    Systemd,
+    Users,
+    Tmpfiles,
+    Firewall,
+    Nginx,
+)
+"""Sets that every system has without importing them."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A system as its definition amounts to."""
+
+    manifest: model.Manifest
+    contents: tuple[Content, ...]
+    """The author's files that the manifest names by digest, sorted by digest, each once."""
+    warnings: tuple[str, ...]
+
+
+def resolve(system: System) -> Config:
+    """Run the system's modules. Options are computed as they are read.
+
+    Raises:
+        HoldfastError: a module is wrong.
+    """
+    return evaluate(system.modules, sets=BASE_LIBRARY, kind="system", given=[system])
+
+
+def evaluate_system(system: System) -> Evaluated:
+    """Evaluate a system to its manifest.
+
+    Raises:
+        HoldfastError: all that is wrong with the definition, each with its place.
+    """
+    config = resolve(system)
+    warnings = config.verify()
+    return assemble(system, config, warnings)
+
+
+def assemble(system: System, config: Config, warnings: tuple[str, ...] = ()) -> Evaluated:
+    """The manifest of a resolved config.
+
+    Raises:
+        HoldfastError: parts that do not fit together, each with its place.
+    """
+    problems = Problems(config)
+    files = FileAssembly(problems)
+    files.run(config[Files])
+    units = UnitAssembly(config[Systemd], problems)
+    units.run()
+    entries = {**files.entries, **units.scripts}
+    users, groups = assemble_accounts(config[Users], problems)
+    manifest = model.Manifest(
+        schema=model.SCHEMA_VERSION,
+        name=system.name,
+        distribution=system.distro,
+        identity=_identity(config[Identity]),
+        packages=_packages(config[Packages], problems),
+        files=entries,
+        units={name: _with_content(unit, entries) for name, unit in units.units.items()},
+        users=users,
+        groups=groups,
+        tmpfiles=_tmpfiles(config[Tmpfiles], problems),
+        tags=tuple(sorted(system.tags)),
+        target=system.target,
+    )
+    problems.raise_any(system.name)
+    contents = tuple(content for _, content in sorted(files.contents.items()))
+    return Evaluated(manifest, contents, (*warnings, *_warnings(system, config)))
+
+
+def _identity(identity: Identity) -> model.Identity:
+    return model.Identity(identity.hostname, identity.locale, identity.timezone)
+
+
+def _packages(packages: Packages, problems: Problems) -> model.Packages:
+    for name in sorted(set(packages.install) & set(packages.remove)):
+        problems.add(
+            f"{name} is to be installed and to be removed; drop one of the two.", "packages", "remove"
+        )
+    repositories: dict[str, model.Source] = {}
+    for name, repository in packages.repositories.items():
+        if not repository.enable:
+            continue
+        with problems.at("packages", "repositories", name):
+            key = repository_key(repository.key, repository.key_file)
+            suites = repository.suites
+            if not suites:
+                raise ValueError("the repository has no suites")
+            for suite in suites:
+                if suite.endswith("/") == bool(repository.components):
+                    raise ValueError(
+                        f"the suite {suite!r} has components, but ends in / (a flat repository)"
+                        if repository.components
+                        else f"the suite {suite!r} needs components, or a final / for a flat repository"
+                    )
+                full = name if len(suites) == 1 else f"{name}-{suite.strip('/').replace('/', '-')}"
+                repositories[full] = model.Source(
+                    archive=name,
+                    suite=suite,
+                    components=repository.components,
+                    mirror=repository.uri,
+                    key=key,
+                    check_valid_until=repository.check_valid_until,
+                )
+    return model.Packages(
+        install=tuple(sorted(packages.install)),
+        remove=tuple(sorted(packages.remove)),
+        hold=tuple(sorted(packages.hold)),
+        recommends=packages.recommends,
+        repositories=repositories,
+    )
+
+
+def repository_key(key: str | None, key_file: str | None) -> str | None:
+    """The armoured key of a repository, written in the definition or in a file beside it.
+
+    Raises:
+        ValueError: both are given, the file cannot be read, or it is not ASCII armour.
+    """
+    if key is not None and key_file is not None:
+        raise ValueError("it has both key and key_file; keep one")
+    if key_file is not None:
+        try:
+            with open(key_file, encoding="utf-8") as stream:  # noqa: PTH123 - pathlib costs 6 ms to import
+                key = stream.read()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the key file {key_file} cannot be read as text: {error}") from None
+    if key is not None and not key.lstrip().startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----"):
+        raise ValueError(
+            "the key is not ASCII armour: convert it with gpg --enarmor, or export it with --armor"
+        )
+    return key
+
+
+def _tmpfiles(tmpfiles: Tmpfiles, problems: Problems) -> tuple[str, ...]:
+    lines = list(tmpfiles.rules)
+    for path, kinds in tmpfiles.settings.items():
+        for kind, rule in kinds.items():
+            with problems.at("tmpfiles", "settings", path, kind):
+                lines.append(
+                    render_tmpfiles(
+                        kind,
+                        path,
+                        mode=rule.mode,
+                        user=rule.user,
+                        group=rule.group,
+                        age=rule.age,
+                        argument=rule.argument,
+                    )
+                )
+    for line in lines:
+        if "\n" in line:
+            problems.add(
+                f"The rule {line!r} is more than one line; make each an item of its own.", "tmpfiles", "rules"
+            )
+    return tuple(dict.fromkeys(lines))
+
+
+def _with_content(unit: model.Unit, entries: Mapping[str, model.Entry]) -> model.Unit:
+    """Triggers that name declared files, with the digest of what is in them."""
+    if not unit.restart_triggers and not unit.reload_triggers:
+        return unit
+    return replace(
+        unit,
+        restart_triggers=_triggers(unit.restart_triggers, entries),
+        reload_triggers=_triggers(unit.reload_triggers, entries),
+    )
+
+
+def _triggers(triggers: tuple[str, ...], entries: Mapping[str, model.Entry]) -> tuple[str, ...]:
+    made: list[str] = []
+    for trigger in triggers:
+        if not trigger.startswith("/"):
+            made.append(trigger)
+            continue
+        for path in sorted(entries):
+            if path == trigger or (trigger.endswith("/") and path.startswith(trigger)):
+                made.append(f"{path} {digest_bytes(canonical_json(entries[path]))}")
+    return tuple(dict.fromkeys(made))
+
+
+def _warnings(system: System, config: Config) -> tuple[str, ...]:
+    firewall = config[Firewall]
+    if (
+        system.target is None
+        or not firewall.enable
+        or firewall.ruleset is not None
+        or firewall.policy == "accept"
+    ):
+        return ()
+    opened = set(firewall.allowed_tcp_ports).union(
+        *(one.allowed_tcp_ports for one in firewall.interfaces.values())
+    )
+    if (
+        22 in opened
+        or firewall.trusted_interfaces
+        or firewall.allowed_tcp_port_ranges
+        or "22" in firewall.extra_input_rules
+    ):
+        return ()
+    told = (
+        f"the firewall lets in no new ssh connection (port 22), but the system is deployed to {system.target}"
+    )
+    return (f"{told}: allow it with m[Firewall].allowed_tcp_ports = [22]",)
