@@ -32,7 +32,7 @@ say "What the definition comes to: a manifest, from typed Python, evaluated with
 show holdfast eval web
 
 say "Its packages, resolved by apt itself and pinned in holdfast.lock"
-show holdfast lock
+show holdfast lock web
 
 say "The system, built from the lock into the store"
 show holdfast build web
@@ -41,7 +41,7 @@ say "Booted as a container with a network of its own, and asked for its page"
 show holdfast run web -- curl --silent --show-error --fail http://localhost/
 
 say "What it runs"
-show holdfast run web -- systemctl --no-pager --no-legend list-units hello.service nginx.service nftables.service '*.timer'
+show holdfast run web -- systemctl --no-pager --no-legend list-units 'hello*' 'nginx*' 'nftables*'
 
 say "What the store holds now"
 show holdfast store ls

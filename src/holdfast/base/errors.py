@@ -33,6 +33,7 @@ _RESOLUTIONS = {
     errno.EROFS: "That file system is mounted read-only: remount it, or set HOLDFAST_STORE to a writable directory.",
     errno.EACCES: "Run the command as the owner of that path (often: with sudo), or set HOLDFAST_STORE to a directory of yours.",
     errno.EPERM: "Run the command as the owner of that path (often: with sudo), or set HOLDFAST_STORE to a directory of yours.",
+    errno.ENOTDIR: "Something on that path is a file, not a directory: move it away, or choose another path.",
     errno.EMFILE: "Raise the limit on open files (`ulimit -n 4096`), then run the command again.",
 }
 

@@ -12,7 +12,7 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.build.system import build_system
 from holdfast.distro.lockfile import Lock, read_lock
-from holdfast.project.evaluation import Content, EvaluatedSystem, Evaluation, evaluate
+from holdfast.project.evaluation import Content, EvaluatedSystem, Evaluation
 from holdfast.project.locking import lock_project, locked_set
 from holdfast.store import Artifact, Store
 
@@ -29,13 +29,13 @@ class Built:
     seconds: float
 
 
-def build_systems(store: Store, evaluation: Evaluation, *, in_process: bool = False) -> tuple[Built, ...]:
-    """Build every evaluated system. Without a lock file one is made first; a stale one is an error.
+def build_systems(store: Store, evaluation: Evaluation) -> tuple[Built, ...]:
+    """Build every evaluated system. Without a lock file one is made for them; a stale one is an error.
 
     Raises:
         HoldfastError: the lock does not cover a system, packages cannot be had, a build step fails.
     """
-    lock = ensure_lock(store, evaluation, in_process=in_process)
+    lock = ensure_lock(store, evaluation)
     # Before the first build: a stale lock should not be found out minutes later.
     sets = {system.name: locked_set(lock, system.manifest) for system in evaluation.systems}
     built: list[Built] = []
@@ -51,17 +51,15 @@ def build_systems(store: Store, evaluation: Evaluation, *, in_process: bool = Fa
     return tuple(built)
 
 
-def ensure_lock(store: Store, evaluation: Evaluation, *, in_process: bool = False) -> Lock:
-    """The project's lock; made for all its systems when there is none."""
-    if not evaluation.lock_path.exists():
-        message(
-            f"There is no {evaluation.lock_path.name} yet: locking every system of {evaluation.file.name}"
-        )
-        everything = evaluation
-        if not evaluation.whole_project:
-            everything = evaluate(f"{evaluation.file}:", in_process=in_process)
-        lock_project(store, everything)
-    return read_lock(evaluation.lock_path)
+def ensure_lock(store: Store, evaluation: Evaluation) -> Lock:
+    """The project's lock; made for the evaluated systems when there is none at all."""
+    path = evaluation.lock_path
+    if not path.exists():
+        rest = "" if evaluation.whole_project else f"; `holdfast lock` covers all of {evaluation.file.name}"
+        names = ", ".join(system.name for system in evaluation.systems)
+        message(f"There is no {path.name} yet: making one for {names}{rest}")
+        lock_project(store, evaluation)
+    return read_lock(path)
 
 
 def store_contents(store: Store, system: EvaluatedSystem) -> None:
@@ -88,5 +86,5 @@ def _store_one(store: Store, content: Content, name: str) -> None:
 
 def ref_name(file: Path, system: str) -> str:
     """The name under which a project's system is kept: ``systems/DIRECTORY/NAME``."""
-    directory = re.sub(r"[^A-Za-z0-9._-]", "-", file.parent.name).strip(".-") or "root"
+    directory = re.sub(r"[^A-Za-z0-9._-]+", "-", file.parent.name).strip(".-") or "root"
     return f"systems/{directory}/{system}"

@@ -20,11 +20,11 @@ from holdfast.store import open_store
 def command(system: str, as_json: bool, verbose: bool, in_process: bool) -> None:
     """Build systems from holdfast.lock into the store.
 
-    Without a lock one is made for all systems of the file. A lock that does not cover a system is an error: builds
+    Without any lock one is made for these systems. A lock that does not cover a system is an error: builds
     never change what is locked. The same lock and definition give the same identity on every machine.
     """
     with show_progress(as_json=as_json, verbose=verbose):
-        built = build_systems(open_store(), evaluate(system, in_process=in_process), in_process=in_process)
+        built = build_systems(open_store(), evaluate(system, in_process=in_process))
     if as_json:
         write_json(
             [

@@ -40,7 +40,7 @@ def command(system: str, words: tuple[str, ...], as_json: bool, verbose: bool, i
     with ExitStack() as stack:
         with show_progress(as_json=as_json, verbose=verbose):
             store = open_store()
-            built = build_systems(store, _one(system, in_process), in_process=in_process)[0]
+            built = build_systems(store, _one(system, in_process))[0]
             began = time.monotonic()
             machine = stack.enter_context(
                 boot(store, built.artifact, Settings(name=machine_name(built.name)))
