@@ -117,6 +117,8 @@ class NodeView:
             if option.forward is not None:
                 target, node = self.engine.recorder.forwarded(option, self.node)
                 return NodeView(self.engine, node).read(target)
+            if option.constant is not UNSET:
+                return option.constant
             slot = self.node.slot(option)
         value = slot.value
         if value is UNSET or value is BUSY:

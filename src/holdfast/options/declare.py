@@ -33,6 +33,7 @@ class Option(Generic[R, W]):
     __slots__ = (
         "apply",
         "code",
+        "constant",
         "default",
         "default_text",
         "doc",
@@ -57,6 +58,7 @@ class Option(Generic[R, W]):
         self.label = ""  # last path segment; empty for the root mapping of a keyed set
         self.owner: type[OptionSet] | None = None
         self.default: object = UNSET
+        self.constant: object = UNSET  # what it is without definitions, once known to be always the same
         self.default_text: str | None = None
         self.fallback_function: Callable[[Any], object] | None = None
         self.doc = ""

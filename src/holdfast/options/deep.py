@@ -8,24 +8,25 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from holdfast.options.engine import Engine
-    from holdfast.options.tree import Slot
+
+    T = TypeVar("T")
 
 STACK_BYTES = 512 * 1024 * 1024  # address space; only what is used becomes memory
 RECURSION_LIMIT = 400_000
 
 
-def on_a_big_stack(engine: Engine, work: Callable[[Engine, Slot], Any], slot: Slot) -> Any:
-    """Run ``work(engine, slot)`` in a thread with a big stack; return or raise what it does."""
+def on_a_big_stack(engine: Engine, work: Callable[[], T]) -> T:
+    """Run ``work`` in a thread with a big stack; return or raise what it does."""
     outcome: list[Any] = []
     done = _thread.allocate_lock()
     done.acquire()
 
     def run() -> None:
         try:
-            outcome.append(work(engine, slot))
+            outcome.append(work())
         except RecursionError:
             from holdfast.options.words import chain_too_long
 
@@ -46,4 +47,5 @@ def on_a_big_stack(engine: Engine, work: Callable[[Engine, Slot], Any], slot: Sl
         sys.setrecursionlimit(limit)
     if len(outcome) == 2:
         raise outcome[1]
-    return outcome[0]
+    value: T = outcome[0]
+    return value

@@ -7,12 +7,13 @@ from holdfast.options.attrs import bind_attrs
 from holdfast.options.declare import bind
 from holdfast.options.definition import OPTION_DEFAULT, PLAIN, UNORDERED, Def, Deferred
 from holdfast.options.record import Sink
-from holdfast.options.tree import BUSY, UNSET, Node, Slot
+from holdfast.options.tree import BUSY, UNSET, Branch, Node, Slot, slot_of
 from holdfast.options.types import Conflict, Mismatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeVar
 
     from holdfast.options.attrs import Attrs
     from holdfast.options.condition import Condition
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from holdfast.options.places import Place
     from holdfast.options.types import Type, Values
 
+    T = TypeVar("T")
+
 LONGEST_CHAIN = 4000
+_CONSTANT = frozenset({str, int, bool, tuple, type(None), frozenset})
 _SHALLOW_CHAIN = 40  # how many options deep to go on the caller's own stack
 
 
@@ -40,16 +44,29 @@ class Undefined(HoldfastError):
 class Engine:
     """Resolves slots, each once."""
 
-    __slots__ = ("available", "bound", "chain", "config", "extensions", "nodes", "recorder", "views")
+    __slots__ = (
+        "available",
+        "bound",
+        "chain",
+        "config",
+        "extensions",
+        "guarded",
+        "nodes",
+        "recorder",
+        "united",
+        "views",
+    )
 
     def __init__(self, recorder: Recorder, config: Config) -> None:
         self.recorder = recorder
         self.config = config
         self.nodes = recorder.nodes
+        self.united = recorder.united
         self.available = recorder.available
         self.views: dict[type[OptionSet], OptionSet] = {}
         self.chain: list[Slot] = []
         self.bound = _SHALLOW_CHAIN
+        self.guarded = False
         self.extensions: dict[type[OptionSet], list[type[OptionSet]]] = {}
         for cls in recorder.available:
             if cls.__hf_extends__ is not None:
@@ -84,29 +101,34 @@ class Engine:
                 from holdfast.options.words import cycle
 
                 raise cycle(self, slot)
-            if not chain:
-                if self.bound == _SHALLOW_CHAIN:
-                    return self._outermost(slot, Engine._value)
-            elif self.bound == _SHALLOW_CHAIN:
-                raise TooDeepHereError
-            else:
-                from holdfast.options.words import chain_too_long
-
-                raise chain_too_long(self)
+            if len(chain) >= self.bound:
+                raise self._too_deep()
+            if not self.guarded:
+                return self.guard(lambda: self._value(slot))
         return self._value(slot)
 
-    def _outermost(self, slot: Slot, work: Any) -> Any:
-        """Try on the caller's stack; a long chain starts again on a big one."""
+    def guard(self, work: Callable[[], T]) -> T:
+        """Run what forces options on the caller's stack; if a chain is too long for it, again on a big one."""
+        if self.guarded:
+            return work()
+        self.guarded = True
         try:
-            return work(self, slot)
-        except (TooDeepHereError, RecursionError):
-            from holdfast.options.deep import on_a_big_stack
-
-        self.bound = LONGEST_CHAIN
-        try:
-            return on_a_big_stack(self, work, slot)
+            try:
+                return work()
+            except (TooDeepHereError, RecursionError):
+                from holdfast.options.deep import on_a_big_stack
+            self.bound = LONGEST_CHAIN
+            return on_a_big_stack(self, work)
         finally:
             self.bound = _SHALLOW_CHAIN
+            self.guarded = False
+
+    def _too_deep(self) -> BaseException:
+        if self.bound == _SHALLOW_CHAIN:
+            return TooDeepHereError()
+        from holdfast.options.words import chain_too_long
+
+        return chain_too_long(self)
 
     def _value(self, slot: Slot) -> Any:
         chain = self.chain
@@ -130,9 +152,15 @@ class Engine:
         return value
 
     def _settle(self, slot: Slot) -> Any:
-        live = self.winners(slot) if slot.defs else []
+        live = slot.defs
+        for one in live:
+            if one[1] is not None or one[2] != PLAIN or one[3] != UNORDERED:
+                live = self.winners(slot)
+                break
         type_ = slot.type
         option = slot.option
+        if self.united and option is not None:
+            type_ = self.united.get(option, type_)
         if type_.structural and live and self._below(slot):
             if live[0][2] < PLAIN:
                 _drop_below(slot)
@@ -146,18 +174,29 @@ class Engine:
                     from holdfast.options.words import undefined
 
                     raise undefined(self, slot)
-                return value
+                return self._constant(slot, value)
             live = [given]
         elif option is not None and option.read_only and len(live) > 1:
             raise Conflict([(one[0], one) for one in live], why="are more than one, and it is read-only")
         values: Values = [(self._run(one, slot) if type(one[0]) is Deferred else one[0], one) for one in live]
         value = type_.merge(self, slot, values)
-        if option is not None and option.apply is not None:
+        if option is None:
+            return value
+        if live[0][0] is option.default:
+            self._constant(slot, value)
+        if option.apply is not None:
             slot.doing = live[0]
             try:
                 return option.apply(value)
             except Exception as error:
                 raise self._failed(error, slot, "apply of") from error
+        return value
+
+    def _constant(self, slot: Slot, value: Any) -> Any:
+        """Remember what an option is without definitions, if that can never differ."""
+        option = slot.option
+        if option is not None and option.apply is None and type(value) in _CONSTANT and not slot.defs:
+            option.constant = value
         return value
 
     def winners(self, slot: Slot) -> list[Recorded]:
@@ -250,19 +289,12 @@ class Engine:
             if one[1] is None:
                 slot.present = True
                 return True
-        if not self.chain and self.bound == _SHALLOW_CHAIN:
-            result: bool = self._outermost(slot, Engine._active)
-            return result
-        return self._active(slot)
+        return self._active(slot) if self.guarded else self.guard(lambda: self._active(slot))
 
     def _active(self, slot: Slot) -> bool:
         chain = self.chain
         if len(chain) >= self.bound:
-            if self.bound == _SHALLOW_CHAIN:
-                raise TooDeepHereError
-            from holdfast.options.words import chain_too_long
-
-            raise chain_too_long(self)
+            raise self._too_deep()
         chain.append(slot)
         doing, slot.doing, slot.present = slot.doing, None, BUSY
         result: Any = UNSET
@@ -343,7 +375,7 @@ class Engine:
 
     def merge_part(self, slot: Slot, name: str, type_: Type[Any, Any], values: Values) -> Any:
         """Merge a part of a value that has a place of its own, such as an item of a list of submodules."""
-        part = Slot(slot, name, type_, None)
+        part = slot_of(slot, name, type_, None)
         return type_.merge(self, part, values)
 
 
@@ -353,7 +385,7 @@ def _among(definition: Recorded, ran: list[Recorded]) -> bool:
 
 def _drop_below(slot: Slot) -> None:
     """Put aside what a stronger definition of the whole value replaces."""
-    aside = Slot(slot.parent, slot.name, slot.type, slot.option)
+    aside = Branch(slot.parent, slot.name, slot.type, slot.option)
     aside.entries, aside.node, aside.each = slot.entries, slot.node, slot.each
     slot.dropped = aside
     slot.entries = slot.node = slot.each = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.base.errors import HoldfastError
 from holdfast.options.diagnostics import ASSERTIONS, WARNINGS, Assertion, Diagnostics
+from holdfast.options.layout import unite
 from holdfast.options.modules import Identity, Module, describe
 from holdfast.options.paths import format_path
 from holdfast.options.places import format_place
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from holdfast.options.config import Config
     from holdfast.options.declare import Option, OptionSet
     from holdfast.options.definition import Recorded
+    from holdfast.options.layout import United
     from holdfast.options.modules import ModuleLike
     from holdfast.options.places import Place
     from holdfast.options.record import Recording
@@ -27,7 +29,17 @@ if TYPE_CHECKING:
 class Recorder:
     """One run of all modules."""
 
-    __slots__ = ("available", "disabled", "found_disabled", "given", "kind", "nodes", "seen", "touched")
+    __slots__ = (
+        "available",
+        "disabled",
+        "found_disabled",
+        "given",
+        "kind",
+        "nodes",
+        "seen",
+        "touched",
+        "united",
+    )
 
     def __init__(self, *, kind: str | None, given: tuple[object, ...], disabled: frozenset[object]) -> None:
         self.kind = kind
@@ -40,6 +52,7 @@ class Recorder:
         }
         self.seen: set[object] = set()
         self.touched: dict[type[OptionSet], Place] = {}
+        self.united: United = {}
 
     def run(self, module: ModuleLike, place: Place | None = None) -> None:
         """Run a module unless one of its key ran before or it is disabled."""
@@ -214,5 +227,6 @@ def record(
             recorder.run(module)
         if recorder.found_disabled <= disabled:
             recorder.check_touched()
+            recorder.united = unite(recorder.available)
             return recorder
         disabled |= recorder.found_disabled

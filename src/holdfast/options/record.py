@@ -108,11 +108,16 @@ class Recording:
                 self.sink.recorder.forward(self, option, self.sink.definition(value, frame))
                 return
             slot = self.node.slot(option)
-        if isinstance(value, (Attrs,)):
-            from holdfast.options.advice import recorder_as_value
+        kind = type(value)
+        sink = self.sink
+        if kind is Def or kind is Attrs or sink.closed:
+            if kind is Attrs:
+                from holdfast.options.advice import recorder_as_value
 
-            raise recorder_as_value(frame, slot.path())
-        slot.defs.append(self.sink.definition(value, frame))
+                raise recorder_as_value(frame, slot.path())
+            slot.defs.append(sink.definition(value, frame))
+            return
+        slot.defs.append((value, sink.condition, PLAIN, UNORDERED, frame.f_code, frame.f_lasti))
 
     def unknown(self, cls: type[OptionSet], name: str, frame: FrameType) -> Exception:
         """Error of a name the set does not have."""

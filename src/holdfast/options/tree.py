@@ -34,24 +34,18 @@ BUSY = Marker("BUSY")
 
 
 class Slot:
-    """One value: its definitions, and what lies below it when it is a mapping or a submodule."""
+    """One value and its definitions. What most have not, because they are leaves, is in :class:`Branch`."""
 
-    __slots__ = (
-        "defs",
-        "doing",
-        "dropped",
-        "each",
-        "entries",
-        "name",
-        "node",
-        "option",
-        "parent",
-        "presence",
-        "present",
-        "ran",
-        "type",
-        "value",
-    )
+    if TYPE_CHECKING:
+        entries: dict[str, Slot] | None
+        node: Node | None
+        each: list[Recorded] | None
+        presence: list[Recorded] | None
+        dropped: Slot | None
+        ran: list[Recorded] | None
+    else:
+        __slots__ = ("defs", "doing", "name", "option", "parent", "present", "type", "value")
+        entries = node = each = presence = dropped = ran = None
 
     def __init__(
         self,
@@ -65,16 +59,8 @@ class Slot:
         self.type = type_
         self.option = option
         self.defs: list[Recorded] = []
-        self.entries: dict[str, Slot] | None = None  # of a mapping
-        self.node: Node | None = None  # of a submodule
-        self.each: list[Recorded] | None = None  # of a mapping: entries whose keys depend on the config
-        self.presence: list[Recorded] | None = None  # reasons to exist without a definition of its own
-        self.dropped: Parent | None = None  # what a stronger whole-value definition put aside, for explain
-        self.ran: list[Recorded] | None = (
-            None  # whole-value functions that have already recorded into the node
-        )
         self.value: object = UNSET
-        self.present: object = UNSET
+        self.present: object = UNSET  # whether anything defines it, once somebody asked
         self.doing: Recorded | None = None  # the definition at work, for chains
 
     def path(self) -> Path:
@@ -87,7 +73,7 @@ class Slot:
             self.entries = {}
         slot = self.entries.get(key)
         if slot is None:
-            slot = self.entries[key] = Slot(self, key, self.type.element(), None)
+            slot = self.entries[key] = slot_of(self, key, self.type.element(), None)
         return slot
 
     def below(self, cls: type[OptionSet]) -> Node:
@@ -104,6 +90,39 @@ class Slot:
                 return at.option
             at = at.parent
         return None
+
+
+class Branch(Slot):
+    """A slot of a mapping or submodule: ``entries`` or a ``node`` below it.
+
+    ``each``: entries whose keys depend on the config. ``presence``: reasons to exist without a definition of its own.
+    ``ran``: whole-value functions that have already recorded below. ``dropped``: what a stronger definition of the whole
+    value put aside, for explain.
+    """
+
+    __slots__ = ("dropped", "each", "entries", "node", "presence", "ran")
+
+    def __init__(
+        self,
+        parent: Parent,
+        name: str,
+        type_: Type[Anything, Anything],
+        option: Option[Anything, Anything] | None,
+    ):
+        super().__init__(parent, name, type_, option)
+        self.entries = None
+        self.node = None
+        self.each = None
+        self.presence = None
+        self.dropped = None
+        self.ran = None
+
+
+def slot_of(
+    parent: Parent, name: str, type_: Type[Anything, Anything], option: Option[Anything, Anything] | None
+) -> Slot:
+    """Slot of the kind the type needs."""
+    return (Branch if type_.structural else Slot)(parent, name, type_, option)
 
 
 class Node:
@@ -127,7 +146,7 @@ class Node:
         """Slot of an option, created when missing."""
         slot = self.slots.get(option.name)
         if slot is None:
-            slot = self.slots[option.name] = Slot(self, option.label, option.type, option)
+            slot = self.slots[option.name] = slot_of(self, option.label, option.type, option)
         return slot
 
     def extension(self, cls: type[OptionSet]) -> Node:
@@ -137,6 +156,8 @@ class Node:
         node = self.extensions.get(cls)
         if node is None:
             node = self.extensions[cls] = Node(cls, self, cls.__hf_path__)
+            if not cls.__hf_path__:
+                node.slots = self.slots  # its options lie among this one's, and some may be the same options
         return node
 
     def key(self) -> str:

@@ -172,15 +172,7 @@ class ListOf(Type["tuple[R, ...]", "Sequence[W]"]):
 
     def read(self, value: object, definition: Recorded) -> tuple[R, ...]:
         items = self.items(value, definition)
-        item = self.item
-        exact = item.exact
-        if exact is not None:
-            for one in items:
-                if type(one) is not exact:
-                    break
-            else:
-                return tuple(items)
-        read = item.read
+        read = self.item.read
         made: list[R] = []
         for index, one in enumerate(items):
             try:
@@ -203,10 +195,16 @@ class ListOf(Type["tuple[R, ...]", "Sequence[W]"]):
 
     def merge(self, engine: Engine, slot: Slot, values: Values) -> tuple[R, ...]:
         if self.leaf:
-            if len(values) == 1:
-                return self.read(*values[0])
-            joined: list[R] = []
+            joined: list[Any] = []
+            exact = self.item.exact
             for value, definition in values:
+                if exact is not None and is_plain_sequence(value):
+                    for one in value:
+                        if type(one) is not exact:
+                            break
+                    else:
+                        joined += value
+                        continue
                 joined += self.read(value, definition)
             return tuple(joined)
         made: list[R] = []
@@ -223,6 +221,12 @@ class ListOf(Type["tuple[R, ...]", "Sequence[W]"]):
 
     def schema(self) -> Schema:
         return {"type": "array", "items": self.item.schema()}
+
+    def unite(self, other: Type[Any, Any]) -> Type[Any, Any] | None:
+        if type(other) is not ListOf:
+            return None
+        item: Type[Any, Any] | None = self.item.unite(other.element())
+        return None if item is None else ListOf(item)
 
 
 def list_of(item: Type[R, W]) -> Type[tuple[R, ...], Sequence[W]]:

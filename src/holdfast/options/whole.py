@@ -8,6 +8,7 @@ from holdfast.options.declare import OptionSet
 from holdfast.options.diagnostics import Diagnostics
 from holdfast.options.engine import Undefined
 from holdfast.options.places import format_place
+from holdfast.options.tree import UNSET
 from holdfast.options.types import is_mapping, is_plain_sequence, is_plain_set
 
 TYPE_CHECKING = False
@@ -22,6 +23,10 @@ _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
 def data(engine: Engine) -> dict[str, Any]:
     """Everything that has a value, as plain data; options nobody defined are left out."""
+    return engine.guard(lambda: _data(engine))
+
+
+def _data(engine: Engine) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for cls in engine.available:
         if cls is Diagnostics or cls.__hf_extends__ is not None:
@@ -40,7 +45,7 @@ def plain(engine: Engine, value: Any) -> Any:
     if kind in _AS_THEY_ARE:
         return value
     if is_plain_sequence(value):
-        return [plain(engine, one) for one in value]
+        return [one if type(one) in _AS_THEY_ARE else plain(engine, one) for one in value]
     if isinstance(value, Attrs):
         return {key: plain(engine, one) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, OptionSet):
@@ -58,18 +63,20 @@ def plain(engine: Engine, value: Any) -> Any:
 
 def _options(engine: Engine, node: Node) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    view = engine.view(node)
     for name, option in node.cls.__hf_options__.items():
         if option.forward is not None or option.removed is not None:
             continue
         try:
-            value = view.__hf__.read(option)
+            slot = node.slots.get(name)
+            value: Any = option.constant if slot is None else slot.value
+            if value is UNSET:
+                value = engine.force(node.slot(option))
         except Undefined as error:
             if error.slot is node.slots.get(name):
                 continue
             raise
         if option.label:
-            made[name] = plain(engine, value)
+            made[name] = value if type(value) in _AS_THEY_ARE else plain(engine, value)
         else:
             made.update(plain(engine, value))
     for cls in _extensions(engine, node.cls):
@@ -86,6 +93,10 @@ def _extensions(engine: Engine, cls: type[OptionSet]) -> list[type[OptionSet]]:
 
 def verify(engine: Engine) -> tuple[str, ...]:
     """Resolve everything that is defined, check the assertions, and return the warnings; tell all that is wrong."""
+    return engine.guard(lambda: _verify(engine))
+
+
+def _verify(engine: Engine) -> tuple[str, ...]:
     failures: list[HoldfastError] = []
     for cls in list(engine.available):
         if cls.__hf_extends__ is None:
