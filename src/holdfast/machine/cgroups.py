@@ -7,7 +7,9 @@ CGROUP_DELEGATION page). Elsewhere the group is made below our own.
 from __future__ import annotations
 
 import os
+import select
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -93,7 +95,23 @@ def remove(group: Path) -> None:
             Path(directory).rmdir()
 
 
-def kill(group: Path) -> None:
-    """Kill every process in a group and below it (``cgroup.kill``, Linux 5.14)."""
+def kill(group: Path, seconds: float) -> None:
+    """Kill every process in a group and below it (``cgroup.kill``, Linux 5.14), and wait until they are gone."""
     with suppress(OSError):
         (group / "cgroup.kill").write_text("1")
+        wait_until_empty(group, seconds)
+
+
+def wait_until_empty(group: Path, seconds: float) -> bool:
+    """Wait until no process lives in a group or below it; the kernel announces it (cgroups(7), ``cgroup.events``)."""
+    end = time.monotonic() + seconds
+    with (group / "cgroup.events").open() as events:
+        poll = select.poll()
+        poll.register(events, select.POLLPRI)
+        while "populated 0" not in events.read():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            poll.poll(left * 1000)
+            events.seek(0)
+    return True

@@ -271,7 +271,7 @@ class Container:
                 os.kill(self._running(), _POWER_OFF)
         if self._has_ended(seconds if asked else 0):
             return Shutdown(time.monotonic() - started, forced=False)
-        cgroups.kill(self._group)
+        cgroups.kill(self._group, 5)
         self._has_ended(5)
         return Shutdown(time.monotonic() - started, forced=True)
 

@@ -2,7 +2,7 @@
 
 overlayfs takes its layers in one option string of at most a page, and gives meaning to ``:``, ``,`` and ``\\`` in it. So the
 layers get short names: symbolic links on a tmpfs, with the thread's working directory beside them. That fits the kernel's own
-limit of 500 layers into two kilobytes on every kernel, with any character in any path (ADR 0005).
+limit of 500 layers into two kilobytes on every kernel, with any character in any path (ADR 0010).
 """
 
 from __future__ import annotations
