@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from holdfast.store import ImageConfig, Store, open_store
+from tests.store.children import ended, start
 from tests.store.trees_at_hand import Node, make
 
 OWN = (os.geteuid(), os.getegid())
@@ -52,25 +51,6 @@ def die_at(step: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-
-
-def start(function: Callable[[], object]) -> int:
-    """Run it in a forked child; returns the child's process id. The child never outlives this process."""
-    child = os.fork()
-    if child == 0:  # pragma: no cover
-        status = 1
-        try:
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-            function()
-            status = 0
-        finally:
-            os._exit(status)
-    return child
-
-
-def ended(child: int) -> int:
-    """The child's status as of waitpid(2): 0, or the signal that killed it."""
-    return os.waitpid(child, 0)[1]
 
 
 def check(store: Store) -> None:

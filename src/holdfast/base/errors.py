@@ -27,6 +27,10 @@ class HoldfastError(Exception):
         return "\n".join(part for part in (self.brief, self.details, self.resolution) if part)
 
 
+_REASONS = {
+    errno.ENOSPC: "the disk is full (No space left on device)",
+    errno.EDQUOT: "the disk quota is used up (Disk quota exceeded)",
+}
 _RESOLUTIONS = {
     errno.ENOSPC: "Free some space there (`holdfast store gc` removes what nothing uses), then run the command again.",
     errno.EDQUOT: "The disk quota is used up: free some space there, then run the command again.",
@@ -47,7 +51,7 @@ def explain_os_errors(doing: str) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        reason = _REASONS.get(error.errno or 0) or (os.strerror(error.errno) if error.errno else str(error))
         where = f": {error.filename!s}" if error.filename is not None else ""
         raise HoldfastError(
             f"cannot {doing}: {reason}{where}",

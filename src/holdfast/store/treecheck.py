@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from holdfast.store.overlay import OVERLAY_XATTRS
+from holdfast.store.overlay import OPAQUE_TRUSTED, OPAQUE_USER, OVERLAY_XATTRS
 from holdfast.store.table import Entry
 from holdfast.store.tar import keeps_xattr
 
@@ -127,7 +127,7 @@ def _inside(entry: Entry, parent: int, name: str, contents: bool, progress: Call
     try:
         names = sorted(filter(_counts, os.listxattr(descriptor)))
         xattrs = tuple((each, os.getxattr(descriptor, each).hex()) for each in names) if names else ()
-        if xattrs != entry.xattrs:
+        if _same_opaque(xattrs) != _same_opaque(entry.xattrs):
             return "has other extended attributes"
         if contents and entry.kind == "file":
             state = hashlib.sha256()
@@ -139,6 +139,15 @@ def _inside(entry: Entry, parent: int, name: str, contents: bool, progress: Call
     finally:
         os.close(descriptor)
     return ""
+
+
+def _same_opaque(xattrs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Which of the two marks an opaque directory has depends on the rights of who made it."""
+    if any(name == OPAQUE_USER for name, _ in xattrs):
+        return tuple(
+            sorted((OPAQUE_TRUSTED if name == OPAQUE_USER else name, value) for name, value in xattrs)
+        )
+    return xattrs
 
 
 def _counts(name: str) -> bool:

@@ -18,7 +18,7 @@ from holdfast.store.blobs import Blobs
 from holdfast.store.layers import Layers
 from holdfast.store.layout import Layout, remove_tree
 from holdfast.store.leases import Session
-from holdfast.store.overlay import opaque_xattr, overlay_form
+from holdfast.store.overlay import OPAQUE_TRUSTED, opaque_xattr, overlay_form
 from holdfast.store.table import Entry
 from holdfast.store.treecheck import conform, differences
 from holdfast.store.unpack import unpack
@@ -123,7 +123,7 @@ class Trees:
             HoldfastError: the layer is not in the store, or the tree cannot be read.
         """
         table = self._layers.peek(diff_id)
-        form = self._form(table.entries, self._layout.tree(diff_id))
+        form = overlay_form(table.entries, opaque=OPAQUE_TRUSTED)
         found: list[str] = []
         with explain_os_errors(f"read the tree {self.path(diff_id)}"):
             for path, problem in differences(self.path(diff_id), form, contents=True, progress=progress):
