@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ THREADS = 6
 _CHUNK = 1 << 18
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
 _ATTEMPTS = 4
+_PAUSE = 0.5
+"""Seconds before the second attempt; doubled before each further one."""
 
 
 class NotThereError(HoldfastError):
@@ -54,7 +56,9 @@ class Wanted:
 class Downloader:
     """Connections to mirrors, kept between files. Safe for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, proxies: Mapping[str, str] | None = None) -> None:
+        """``proxies``: scheme to proxy, where the environment (http_proxy, https_proxy, no_proxy) names none."""
+        self._proxies = proxies or {}
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def read(self, url: str, *, limit: int) -> bytes:
@@ -114,7 +118,7 @@ class Downloader:
         received = 0
         with store.blobs.writer() as writer:
             for attempt in range(_ATTEMPTS):
-                if stop.is_set() or (attempt and stop.wait(0.5 * 2**attempt)):
+                if stop.is_set() or (attempt and stop.wait(_PAUSE * 2 ** (attempt - 1))):
                     return
                 try:
                     with self._open(place.url, received) as chunks:
@@ -159,9 +163,16 @@ class Downloader:
                 decode_content=False,
                 timeout=_TIMEOUT,
                 retries=urllib3.Retry(
-                    total=4, connect=2, redirect=5, backoff_factor=0.3, status=2, status_forcelist=(502, 503)
+                    total=4,
+                    connect=2,
+                    redirect=5,
+                    backoff_factor=_PAUSE,
+                    status=2,
+                    status_forcelist=(502, 503),
                 ),
             )
+            if response.status >= 300:
+                response.drain_conn()
             if response.status in (404, 410):
                 raise NotThereError(f"{url} does not exist (HTTP status {response.status})")
             if response.status == 416:  # the file ends where we wanted to go on
@@ -177,11 +188,13 @@ class Downloader:
             raise UnreachableError(f"{url} broke off: {_reason(error)}") from None
         finally:
             if response is not None:
+                if response.length_remaining != 0:  # what is left unread would be taken for the next answer
+                    response.close()
                 response.release_conn()
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        """One pool per proxy, as the environment says for this URL (http_proxy, https_proxy, no_proxy)."""
-        proxy = _proxy_for(url)
+        """One pool per proxy."""
+        proxy = _proxy_for(url, self._proxies)
         pool = self._pools.get(proxy)
         if pool is None:
             pool = (
@@ -193,7 +206,9 @@ class Downloader:
         return pool
 
 
-def fetch_all(store: Store, wanted: Sequence[Wanted], *, title: str) -> None:
+def fetch_all(
+    store: Store, wanted: Sequence[Wanted], *, title: str, proxies: Mapping[str, str] | None = None
+) -> None:
     """Bring all of ``wanted`` into the store, several at a time; what is there already is not asked for.
 
     Raises:
@@ -204,7 +219,7 @@ def fetch_all(store: Store, wanted: Sequence[Wanted], *, title: str) -> None:
     )
     if not missing:
         return
-    downloader, stop = Downloader(), Event()
+    downloader, stop = Downloader(proxies), Event()
     with (
         stage(title, total=sum(item.size for item in missing), unit="bytes") as progress,
         ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool,
@@ -249,7 +264,7 @@ def _skip(chunks: Iterable[bytes], count: int) -> Generator[bytes]:
         count = 0
 
 
-def _proxy_for(url: str) -> str | None:
+def _proxy_for(url: str, fallback: Mapping[str, str]) -> str | None:
     parts = urlsplit(url)
     exempt = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
     host = parts.hostname or ""
@@ -257,7 +272,7 @@ def _proxy_for(url: str) -> str | None:
         if suffix and (suffix == "*" or host == suffix or host.endswith("." + suffix)):
             return None
     name = f"{parts.scheme}_proxy"
-    return os.environ.get(name) or os.environ.get(name.upper()) or None
+    return os.environ.get(name) or os.environ.get(name.upper()) or fallback.get(parts.scheme)
 
 
 def _reason(error: BaseException) -> str:

@@ -28,7 +28,7 @@ from holdfast.distro.debian.merge import merge_upper
 from holdfast.distro.debian.relations import dependency_order
 from holdfast.distro.debian.releases import Release, find_release
 from holdfast.distro.lockfile import Ids, LockedPackage, PackageSet
-from holdfast.sandbox import Inside, Root, Sandbox, enter
+from holdfast.sandbox import Bind, Inside, Root, Sandbox, enter
 from holdfast.store import Store
 
 _ENVIRONMENT = {
@@ -61,10 +61,10 @@ def make_tree(store: Store, package_set: PackageSet, tree: Path) -> Ids:
     packages = unpack_all(store, package_set.packages)
     work = tree.with_name(tree.name + ".configure")
     with explain_os_errors(f"make the tree {tree}"):
-        compose(tree, packages, package_set, release)
+        compose(tree, [package for package in packages if not diverts(package)], package_set, release)
         (work / "upper").mkdir(parents=True)
         shutil.copystat(tree, work / "upper")
-        configure(tree, work, packages, package_set.epoch)
+        configure(store, tree, work, packages, package_set)
         merge_upper(work / "upper", tree)
         shutil.rmtree(work)
         _remove_policy(tree)
@@ -154,43 +154,57 @@ def compose(tree: Path, packages: Sequence[Unpacked], package_set: PackageSet, r
         composer.finish_directories()
 
 
-def configure(tree: Path, work: Path, packages: Sequence[Unpacked], epoch: int) -> None:
+def diverts(package: Unpacked) -> bool:
+    """Whether the package's preinst moves other packages' files out of its way before it is unpacked.
+
+    Such a package is rare, and left to dpkg itself. A diversion that moves nothing can be made afterwards as well.
+    """
+    text = package.control_file("preinst") or ""
+    return "dpkg-divert" in text and re.search(r"(?<!\S)--rename\b", text) is not None
+
+
+def configure(
+    store: Store, tree: Path, work: Path, packages: Sequence[Unpacked], package_set: PackageSet
+) -> None:
     """Run the maintainer scripts over ``tree``, changes going to ``work/upper``.
 
     Raises:
         HoldfastError: a script fails; names the package and shows what it printed.
     """
-    env = {**_ENVIRONMENT, "SOURCE_DATE_EPOCH": str(epoch)}
+    env = {**_ENVIRONMENT, "SOURCE_DATE_EPOCH": str(package_set.epoch)}
     root = Root((tree,), upper=work / "upper", work=work / "work", volatile=True)
+    late = {package.name for package in packages if diverts(package)}
+    debs = {
+        f"/run/holdfast/{package.name}.deb": Bind(store.blobs.path(package.sha256))
+        for package in package_set.packages
+        if package.name in late
+    }
     titles = stage("Configuring packages", total=len(packages), unit="packages")
-    with titles as progress, enter(Sandbox(root, env=env)) as inside:
+    with titles as progress, enter(Sandbox(root, binds=debs, env=env)) as inside:
 
         def count(event: Event) -> None:
             if isinstance(event, OutputLine) and event.text.startswith("Setting up "):
                 progress.advance()
 
         for package in dependency_order(packages):
-            if "preinst" in package.control_files:
+            if "preinst" in package.control_files and package.name not in late:
                 _run_preinst(inside, package)
         first = [name for name in _FIRST if any(package.name == name for package in packages)]
         with listen(count):
             try:
                 if first:
                     inside.stream([*_DPKG, "--force-depends", "--configure", *first])
+                if debs:
+                    inside.stream([*_DPKG, "--force-depends", "--unpack", *sorted(debs)])
                 inside.stream([*_DPKG, "--configure", "-a"])
             except ProcessError as error:
                 raise _explain(error) from None
-        left = unfinished(inside_view(work, tree))
+        left = unfinished(work / "upper")
         if left:
             raise HoldfastError(
                 f"not every package could be configured: {', '.join(sorted(left))}",
                 details="\n".join(f"{name}: {status}" for name, status in sorted(left.items())),
             )
-
-
-def inside_view(work: Path, tree: Path) -> Path:
-    """Where dpkg's newest status file is: in the upper directory once dpkg wrote it."""
-    return work / "upper" if (work / "upper/var/lib/dpkg/status").exists() else tree
 
 
 def _run_preinst(inside: Inside, package: Unpacked) -> None:
@@ -201,6 +215,7 @@ def _run_preinst(inside: Inside, package: Unpacked) -> None:
         "DPKG_MAINTSCRIPT_NAME": "preinst",
         "DPKG_ADMINDIR": "/var/lib/dpkg",
         "DPKG_ROOT": "",
+        "DEBCONF_PACKAGE": package.name,
         "DPKG_RUNNING_VERSION": "1.22.0",
     }
     script = f"/var/lib/dpkg/info/{package.info_name}.preinst"

@@ -36,11 +36,3 @@ def parse_paragraphs(text: str) -> Iterator[Paragraph]:
 def parse_paragraph(text: str) -> Paragraph:
     """The first paragraph of ``text``; empty when there is none."""
     return next(parse_paragraphs(text), dict[str, str]())
-
-
-def render_paragraph(fields: Mapping[str, str]) -> str:
-    """``fields`` in their order, names as given, with a newline at the end of each value's last line."""
-    return "".join(
-        f"{name}:{'' if value.startswith(chr(10)) else ' '}{value}\n".replace("\n", "\n ").rstrip(" ")
-        for name, value in fields.items()
-    )

@@ -17,7 +17,7 @@ from holdfast.distro.debian import ids
 from holdfast.distro.debian.bootstrap import make_tree, package_cache
 from holdfast.distro.debian.database import read_status
 from holdfast.distro.debian.indexes import fetch_indexes, read_release
-from holdfast.distro.debian.mirrors import choose_mirror
+from holdfast.distro.debian.mirrors import choose_mirror, machine_proxies
 from holdfast.distro.debian.releases import ARCHIVES, RELEASES, default_sources, find_release
 from holdfast.distro.debian.solve import Apt, Index, solve
 from holdfast.distro.debian.versions import older
@@ -90,7 +90,7 @@ class DebianFamily:
             )
             for package in package_set.packages
         ]
-        fetch_all(store, wanted, title="Fetching packages")
+        fetch_all(store, wanted, title="Fetching packages", proxies=machine_proxies())
 
     def bootstrap(self, store: Store, package_set: PackageSet) -> Bootstrapped:
         known = store.cache.get(_cache_key(package_set))

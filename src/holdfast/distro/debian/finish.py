@@ -40,7 +40,9 @@ def write_sources(tree: Path, package_set: PackageSet) -> None:
     stanzas: list[str] = []
     distribution = package_set.distribution
     for source in distribution.sources or default_sources(release):
-        stanzas.append(source_stanza(source, _public_mirror(source, distribution.mirror), keyring))
+        mirror = _public_mirror(source, distribution.mirror)
+        if mirror is not None:
+            stanzas.append(source_stanza(source, mirror, keyring))
     (place / "debian.sources").write_text("\n".join(stanzas))
 
 
@@ -57,10 +59,11 @@ def source_stanza(source: Source, mirror: str, keyring: str) -> str:
     return f"Types: deb\nURIs: {mirror}\nSuites: {source.suite}\n{components}{valid}Signed-By:{separator}{signed}\n"
 
 
-def _public_mirror(source: Source, chosen: str | None) -> str:
+def _public_mirror(source: Source, chosen: str | None) -> str | None:
+    """None for an archive that only this machine's environment knows a mirror of."""
     if source.mirror is not None:
         return source.mirror
     if chosen is not None and source.archive == "debian":
         return chosen
     archive = ARCHIVES.get(source.archive)
-    return archive.primary if archive else f"http://{source.archive}.invalid/"
+    return archive.primary if archive else None

@@ -16,7 +16,7 @@ from holdfast.base.digests import Digest, digest_bytes, parse_digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message, stage
 from holdfast.distro.debian.deb822 import Paragraph, parse_paragraph
-from holdfast.distro.debian.mirrors import Mirror, choose_mirror
+from holdfast.distro.debian.mirrors import Mirror, choose_mirror, machine_proxies
 from holdfast.distro.debian.signature import signed_content
 from holdfast.distro.download import Downloader, NotThereError, UnreachableError
 from holdfast.distro.lockfile import LockedSource
@@ -58,7 +58,7 @@ def fetch_indexes(
     Raises:
         HoldfastError: a mirror is down or has no such suite; a signature or a digest is wrong; an index has expired.
     """
-    downloader = Downloader()
+    downloader = Downloader(machine_proxies())
 
     def fetch(source: Source) -> LockedSource:
         return _fetch_source(store, downloader, distribution, source)

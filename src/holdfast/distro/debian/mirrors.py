@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.process import run
 from holdfast.distro.debian.deb822 import parse_paragraphs
 from holdfast.distro.debian.releases import ARCHIVES
 from holdfast.manifest.model import Distribution, Source
@@ -22,6 +25,10 @@ _DEBIAN_SUITE = re.compile(
     r"(?:[a-z]+|stable|oldstable|testing|unstable)(?P<kind>-updates|-backports|-proposed-updates|-security|/updates)?"
 )
 _ONE_LINE = re.compile(r"deb\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<rest>\S+\s+\S+.*)")
+
+
+_NO = frozenset({"no", "false", "without", "off", "disable", "0"})  # as apt reads booleans
+_SETTING = re.compile(r'(?P<name>\S+) "(?P<value>[^"]*)";')
 
 
 @dataclass(frozen=True)
@@ -76,8 +83,8 @@ def choose_mirror(
         )
     for entry in read_machine_sources(Path("/")) if machine is None else machine:
         if _archive_of(entry) == source.archive:
-            lenient = entry.options.get("check-valid-until", "yes").lower() in ("no", "false", "off", "0")
-            return Mirror(entry.url.rstrip("/"), f"this machine's {entry.file}", lenient)
+            check = entry.options.get("check-valid-until", machine_setting("Acquire::Check-Valid-Until"))
+            return Mirror(entry.url.rstrip("/"), f"this machine's {entry.file}", check.lower() in _NO)
     return Mirror(archive.primary, "the built-in table")
 
 
@@ -102,7 +109,7 @@ def read_machine_sources(root: Path) -> tuple[AptSource, ...]:
 def parse_deb822_sources(text: str, file: str) -> Iterator[AptSource]:
     """Entries of a ``.sources`` file."""
     for paragraph in parse_paragraphs(text):
-        if paragraph.get("enabled", "yes").lower() in ("no", "false", "off", "0"):
+        if paragraph.get("enabled", "yes").lower() in _NO:
             continue
         if "deb" not in paragraph.get("types", "").split():
             continue
@@ -122,6 +129,26 @@ def parse_one_line_sources(text: str, file: str) -> Iterator[AptSource]:
         yield AptSource(
             url, suite, tuple(components), {name.lower(): value for name, _, value in pairs}, file
         )
+
+
+@cache
+def _machine_settings() -> Mapping[str, str]:
+    if shutil.which("apt-config") is None:
+        return {}
+    lines = run(["apt-config", "dump"], check=False).text.splitlines()
+    found = (_SETTING.fullmatch(line) for line in lines)
+    return {match["name"].lower(): match["value"] for match in found if match}
+
+
+def machine_setting(name: str) -> str:
+    """What the machine's apt.conf(5) says, which belongs to its sources as much as their addresses do; or nothing."""
+    return _machine_settings().get(name.lower(), "")
+
+
+def machine_proxies() -> Mapping[str, str]:
+    """Scheme to the proxy that the machine's apt uses for it."""
+    found = {scheme: machine_setting(f"Acquire::{scheme}::Proxy") for scheme in ("http", "https")}
+    return {scheme: proxy for scheme, proxy in found.items() if proxy and proxy != "DIRECT"}
 
 
 def _archive_of(entry: AptSource) -> str | None:
