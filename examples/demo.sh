@@ -20,7 +20,9 @@ say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 
 # Show a command, run it, say how long it took.
 show() {
-    printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+    local shown="" word
+    for word in "$@"; do case $word in *[\ \*\"]*) shown+=" '$word'" ;; *) shown+=" $word" ;; esac; done
+    printf '%s$%s%s\n' "$bold" "$shown" "$plain"
     local began=${EPOCHREALTIME/[.,]/} ended
     "$@"
     ended=${EPOCHREALTIME/[.,]/}
@@ -33,6 +35,7 @@ show holdfast eval web
 
 say "Its packages, resolved by apt itself and pinned in holdfast.lock"
 show holdfast lock web
+show grep --before-context=4 --after-context=5 '"name": "nginx"' holdfast.lock
 
 say "The system, built from the lock into the store"
 show holdfast build web
@@ -41,13 +44,13 @@ say "Booted as a container with a network of its own, and asked for its page"
 show holdfast run web -- curl --silent --show-error --fail http://localhost/
 
 say "What it runs"
-show holdfast run web -- systemctl --no-pager --no-legend list-units 'hello*' 'nginx*' 'nftables*'
+show holdfast run web -- systemctl --no-pager --no-legend list-units 'hello*' 'nginx*' 'holdfast*'
 
 say "What the store holds now"
 show holdfast store ls
 
 say "Where a value comes from"
-show holdfast explain web identity.hostname
+show holdfast explain web packages.install
 
 say "One line changed: only the configuration is built again"
 show sed -i 's/Held fast/Held faster/' systems.py

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from holdfast.base import events
@@ -33,6 +34,16 @@ class _AmountColumn(TextColumn):
         return Text(f"{done} / {describe_amount(int(task.total), unit)}", style="dim")
 
 
+class _KnownBarColumn(BarColumn):
+    """A bar where there is something to measure; the spinner is enough for the rest."""
+
+    def render(self, task: Task) -> ProgressBar:
+        bar = super().render(task)
+        if task.total is None:
+            bar.width = 0
+        return bar
+
+
 @contextmanager
 def live_display() -> Generator[None]:
     """Draw the events of the body on the terminal that stderr is."""
@@ -40,7 +51,7 @@ def live_display() -> Generator[None]:
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.fields[indent]}{task.description}"),
-        BarColumn(bar_width=24),
+        _KnownBarColumn(bar_width=24),
         _AmountColumn(),
         TimeElapsedColumn(),
         console=console,

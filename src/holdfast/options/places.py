@@ -25,8 +25,14 @@ def format_place(code: CodeType, offset: int) -> str:
     return f"{shown_file(code.co_filename)}:{line_of(code, offset)}"
 
 
+_PACKAGE = __file__.rpartition("/options/")[0] + "/"
+_ABOVE_PACKAGE = _PACKAGE.removesuffix("holdfast/")
+
+
 def shown_file(filename: str) -> str:
-    """Shorten a file name below the current directory."""
+    """Shorten a file name below the current directory, and one of ours to ``holdfast/library/nginx.py``."""
+    if filename.startswith(_PACKAGE):
+        return filename[len(_ABOVE_PACKAGE) :]
     try:
         here = os.getcwd() + os.sep  # noqa: PTH109 - pathlib is slow to import
     except OSError:

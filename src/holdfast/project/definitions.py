@@ -111,6 +111,8 @@ def explain_exception(error: Exception) -> HoldfastError:
         return _explain_syntax_error(error)
     frames = _user_frames(error.__traceback__)
     place = _place(frames)
+    if not place:
+        return _explain_defect(error)
     brief = f"{place}{type(error).__name__}: {error}"
     if isinstance(error, ModuleNotFoundError) and error.name:
         return HoldfastError(
@@ -122,6 +124,16 @@ def explain_exception(error: Exception) -> HoldfastError:
         brief,
         details="".join(traceback.format_list(frames)).rstrip(),
         resolution="Correct the definition; `--in-process` runs it in this process, for a debugger.",
+    )
+
+
+def _explain_defect(error: Exception) -> HoldfastError:
+    """No line of the author's took part: the fault is ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return HoldfastError(
+        f"holdfast itself failed while it evaluated: {type(error).__name__}: {error}",
+        details="".join(traceback.format_list(frames[-4:])).rstrip(),
+        resolution="This is a defect of holdfast, not of your definition: please report it with the lines above.",
     )
 
 

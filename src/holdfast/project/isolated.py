@@ -12,7 +12,6 @@ import select
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -131,6 +130,8 @@ def _be_child(function: Callable[[], JSON], writing: int, timeout: float, what: 
         except HoldfastError as error:
             answer = {"error": _as_data(error)}
         except DeadlineExceeded as error:
+            import traceback
+
             where = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)[-3:]))
             answer = {"error": _as_data(_too_slow(what, timeout, f"It was here:\n{where.rstrip()}"))}
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -139,6 +140,8 @@ def _be_child(function: Callable[[], JSON], writing: int, timeout: float, what: 
         _write_all(writing, json.dumps(answer).encode())
         status = 0
     except BaseException:
+        import traceback
+
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(status)

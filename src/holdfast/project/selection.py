@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -87,7 +86,9 @@ def choose(pattern: str, systems: Sequence[Choice], *, file: str) -> tuple[str, 
 
 
 def _refuse(kind: str, wanted: str, known: Sequence[str], file: str) -> tuple[str, ...]:
-    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    from difflib import get_close_matches  # late: 3 ms that nobody pays who makes no mistake
+
+    near = get_close_matches(wanted, known, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     listing = ", ".join(known) if known else "none"
     raise HoldfastError(

@@ -15,7 +15,6 @@ from holdfast.cli.arguments import in_process_option, json_option, one_system_ar
 from holdfast.cli.output import write_json
 from holdfast.cli.progress import show_progress
 from holdfast.machine import Machine, boot
-from holdfast.machine.nspawn import Settings
 from holdfast.project.building import build_systems
 from holdfast.project.evaluation import Evaluation, evaluate
 from holdfast.store import open_store
@@ -42,9 +41,7 @@ def command(system: str, words: tuple[str, ...], as_json: bool, verbose: bool, i
             store = open_store()
             built = build_systems(store, _one(system, in_process))[0]
             began = time.monotonic()
-            machine = stack.enter_context(
-                boot(store, built.artifact, Settings(name=machine_name(built.name)))
-            )
+            machine = stack.enter_context(boot(store, built.artifact, name=machine_name(built.name)))
             seconds = time.monotonic() - began
         code = _run_json(machine, words, seconds) if as_json else _attach(machine, words)
     click.get_current_context().exit(code)
