@@ -18,6 +18,8 @@ _SIMPLE = {
     '"': '"',
     "'": "'",
     "s": " ",
+    "$": "$",
+    "`": "`",
 }
 
 
@@ -65,6 +67,8 @@ def _unescape(text: str, at: int) -> tuple[str, int]:
     char = text[at]
     if char in _SIMPLE:
         return _SIMPLE[char], at + 1
+    if char in "0123":
+        return chr(int(text[at : at + 3], 8)), at + 3
     assert char == "x", f"unknown escape \\{char}"
     value = int(text[at + 1 : at + 3], 16)
     assert 0 < value < 0x80

@@ -95,7 +95,7 @@ def assemble(system: System, config: Config, warnings: tuple[str, ...] = ()) -> 
         tags=tuple(sorted(system.tags)),
         target=system.target,
     )
-    problems.raise_any(system.name)
+    problems.raise_any(f"the system {system.name!r}")
     contents = tuple(content for _, content in sorted(files.contents.items()))
     return Evaluated(manifest, contents, (*warnings, *_warnings(system, config)))
 

@@ -67,8 +67,8 @@ def check_executable(executable: str) -> None:
         raise ValueError(f"the executable {executable!r} is not the path of a program")
     if "$" in executable:
         raise ValueError(f"the executable {executable!r} contains $, which systemd does not substitute there")
-    if set(executable) & set("\n\t\r\v\f"):
-        raise ValueError(f"the executable {executable!r} contains a control character")
+    if any(char in "\"'\\" or ord(char) < 0x20 or ord(char) == 0x7F for char in executable):
+        raise ValueError(f"the executable {executable!r} contains a quote, backslash or control character")
 
 
 def quote_argument(word: str, *, substitutes: bool = True) -> str:

@@ -165,7 +165,7 @@ def nginx(m: Module) -> None:
 def _config(c: Config) -> str:
     from holdfast.library.nginx_assembly import nginx_text  # only where there is an nginx
 
-    return nginx_text(c[Nginx])
+    return nginx_text(c)
 
 
 def _public_ports(c: Config) -> list[int]:

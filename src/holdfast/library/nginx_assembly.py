@@ -5,11 +5,26 @@ from __future__ import annotations
 from holdfast.library import nginx_config as text
 from holdfast.library.network import public_port
 from holdfast.library.nginx import Location, Nginx, VirtualHost
+from holdfast.library.problems import Problems
+from holdfast.options import Config
 
 
-def nginx_text(config: Nginx) -> str:
-    """The whole of nginx.conf."""
-    return text.render_nginx(_server(config))
+def nginx_text(c: Config) -> str:
+    """The whole of nginx.conf.
+
+    Raises:
+        HoldfastError: sites or groups that nginx could not serve, each with its place.
+    """
+    server = _server(c[Nginx])
+    problems = Problems(c)
+    for name, host in server.hosts.items():
+        with problems.at("nginx", "virtual_hosts", name):
+            text.host_blocks(host)
+    for name, upstream in server.upstreams.items():
+        with problems.at("nginx", "upstreams", name):
+            text.upstream_block(name, upstream)
+    problems.raise_any("the configuration of nginx")
+    return text.render_nginx(server)
 
 
 def public_ports(config: Nginx) -> list[int]:

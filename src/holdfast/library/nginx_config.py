@@ -123,15 +123,20 @@ def _http(server: Server) -> Block:
     if server.default_site:
         lines.append("include /etc/nginx/sites-enabled/*;")
     lines += [
-        (f"upstream {quote(name)}", _upstream(name, server.upstreams[name]))
+        (f"upstream {quote(name)}", upstream_block(name, server.upstreams[name]))
         for name in sorted(server.upstreams)
     ]
     for name in sorted(server.hosts):
-        lines += _host(server.hosts[name])
+        lines += host_blocks(server.hosts[name])
     return lines
 
 
-def _upstream(name: str, upstream: Upstream) -> Block:
+def upstream_block(name: str, upstream: Upstream) -> Block:
+    """The servers of one group.
+
+    Raises:
+        ValueError: there are none.
+    """
     if not upstream.servers:
         raise ValueError(f"the upstream {name!r} has no servers")
     servers = [
@@ -141,8 +146,12 @@ def _upstream(name: str, upstream: Upstream) -> Block:
     return [*servers, *_author_lines(upstream.extra_config)]
 
 
-def _host(host: VirtualHost) -> list[tuple[str, Block]]:
-    """One server block, or two where plain HTTP only sends visitors on to TLS."""
+def host_blocks(host: VirtualHost) -> list[tuple[str, Block]]:
+    """One server block, or two where plain HTTP only sends visitors on to TLS.
+
+    Raises:
+        ValueError: something nginx could not read, or parts that do not go together.
+    """
     suffix = " default_server" if host.default else ""
     plain = [f"listen {check_listen(address)}{suffix};" for address in host.listen]
     tls = [f"listen {check_listen(address)} ssl{suffix};" for address in host.listen_tls]

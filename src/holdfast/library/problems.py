@@ -36,13 +36,13 @@ class Problems:
         except ValueError as error:
             self.add(sentence(str(error)), *path)
 
-    def raise_any(self, system: str) -> None:
-        """Raises HoldfastError when there is any."""
+    def raise_any(self, what: str) -> None:
+        """Raises HoldfastError when there is any; ``what`` begins the sentence "... has 2 problems"."""
         if not self._found:
             return
         told = [f"{format_path(path)}: {message}{self._places(path)}" for message, path in self._found]
         count = f"{len(told)} problems" if len(told) > 1 else "a problem"
-        raise HoldfastError(f"the system {system!r} has {count}", details="\n".join(told))
+        raise HoldfastError(f"{what} has {count}", details="\n".join(told))
 
     def _places(self, path: Path) -> str:
         """The definitions of the option; of an entry or set, the first definition below it."""

@@ -156,7 +156,7 @@ class Assembly:
         )
         for field, suffix, units in kinds:
             for key, unit in units.items():
-                self._named(field, suffix, key, unit, suffix.capitalize())
+                self._named(field, suffix, key, unit)
         by_path: tuple[tuple[str, str, Mapping[str, Mount | Automount | Swap]], ...] = (
             ("mounts", "mount", config.mounts),
             ("automounts", "automount", config.automounts),
@@ -190,7 +190,7 @@ class Assembly:
             )  # fmt: skip
         if service.start_at and service.enable is not False:
             self._calendars[key] = service.start_at
-        self._named("services", "service", key, service, "Service", extra=extra, triggers=triggers)
+        self._named("services", "service", key, service, extra=extra, triggers=triggers)
 
     def _starts_by_section(self, service: Service) -> bool:
         section = service.section.get("Service")
@@ -199,14 +199,14 @@ class Assembly:
     def _timer(self, key: str, timer: Timer) -> None:
         calendars = self._calendars.get(key, ())
         extra: Settings = [("OnCalendar", calendars)] if calendars else []
-        self._named("timers", "timer", key, timer, "Timer", extra=extra)
+        self._named("timers", "timer", key, timer, extra=extra)
 
     def _at_path(self, field: str, suffix: str, key: str, unit: Mount | Automount | Swap) -> None:
         where = "What" if isinstance(unit, Swap) else "Where"
         if not key.startswith("/"):
             self.problems.add("The key must be an absolute path.", "systemd", field, key)
             return
-        self._named(field, suffix, escape_path(key), unit, suffix.capitalize(), extra=[(where, key)], key=key)
+        self._named(field, suffix, escape_path(key), unit, extra=[(where, key)], key=key)
 
     def _named(
         self,
@@ -214,7 +214,6 @@ class Assembly:
         suffix: str,
         name: str,
         unit: Unit,
-        section: str,
         *,
         extra: Settings | None = None,
         triggers: tuple[str, ...] = (),
@@ -227,10 +226,11 @@ class Assembly:
             if unit.enable is False and not unit.from_package:
                 return
             own = settings_of(unit, own_options(type(unit)), reset=unit.from_package)
-            typed = [
-                ("Unit", settings_of(unit, own_options(Unit), reset=False)),
-                (section, [*(extra or []), *own]),
-            ]
+            typed = [("Unit", settings_of(unit, own_options(Unit), reset=False))]
+            if suffix == "target":  # what targets have of their own stands in [Unit]
+                typed[0][1].extend(own)
+            else:
+                typed.append((suffix.capitalize(), [*(extra or []), *own]))
             text = render_unit(merge_sections(typed, _freeform(unit)))
             self._add(full, _links(unit, text, triggers), *path)
 

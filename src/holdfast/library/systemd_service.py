@@ -6,6 +6,31 @@ from holdfast.library.systemd_unit import Unit
 from holdfast.library.types import COMMAND, COMMANDS, SPAN, STRINGS, WORDS
 from holdfast.options import BOOL, INT, LINES, STR, attrs_of, null_or, one_of, option
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from holdfast.options import Type
+
+    Kind = Literal["simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"]
+    Restart = Literal["no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"]
+    NotifyAccess = Literal["none", "main", "exec", "all"]
+    KillMode = Literal["control-group", "mixed", "process", "none"]
+    ProtectSystem = Literal["yes", "full", "strict"]
+    ProtectHome = Literal["yes", "read-only", "tmpfs"]
+
+# Annotated, so that checkers know the choices.
+KIND: Type[Kind, Kind] = one_of(
+    "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"
+)
+RESTART: Type[Restart, Restart] = one_of(
+    "no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog"
+)
+NOTIFY_ACCESS: Type[NotifyAccess, NotifyAccess] = one_of("none", "main", "exec", "all")
+KILL_MODE: Type[KillMode, KillMode] = one_of("control-group", "mixed", "process", "none")
+PROTECT_SYSTEM: Type[ProtectSystem, ProtectSystem] = one_of("yes", "full", "strict")
+PROTECT_HOME: Type[ProtectHome, ProtectHome] = one_of("yes", "read-only", "tmpfs")
+
 _COMMAND_DOC = (
     " A list of arguments, each passed exactly as written: `%` and `$` mean nothing special. The program may begin with "
     'systemd\'s prefixes `-`, `@`, `:`, `+`, `!`. For specifiers and variables write `CommandLine("/usr/bin/demo %i")`.'
@@ -16,7 +41,7 @@ class Service(Unit, path=""):
     """One service."""
 
     type = option(
-        null_or(one_of("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")),
+        null_or(KIND),
         default_text="systemd's own: simple",
         doc="How systemd knows that the service has started.",
     )
@@ -46,7 +71,7 @@ class Service(Unit, path=""):
     )
 
     restart = option(
-        null_or(one_of("no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog")),
+        null_or(RESTART),
         default_text="systemd's own: no",
         doc="When to start it again by itself.",
     )
@@ -62,11 +87,11 @@ class Service(Unit, path=""):
     pid_file = option(null_or(STR), doc="File in which a forking service leaves the id of its main process.")
     bus_name = option(null_or(STR), doc='The D-Bus name it takes, for `type = "dbus"`.')
     notify_access = option(
-        null_or(one_of("none", "main", "exec", "all")),
+        null_or(NOTIFY_ACCESS),
         doc="Whose notifications systemd believes.",
     )
     kill_mode = option(
-        null_or(one_of("control-group", "mixed", "process", "none")),
+        null_or(KILL_MODE),
         doc="Which of its processes a stop ends.",
     )
     kill_signal = option(null_or(STR), doc="The signal that asks it to stop.", example="SIGINT")
@@ -121,12 +146,10 @@ class Service(Unit, path=""):
     private_devices = option(null_or(BOOL), doc="Only harmless devices in /dev.")
     private_network = option(null_or(BOOL), doc="No network but its own loopback.")
     protect_system = option(
-        null_or(one_of("yes", "full", "strict")),
+        null_or(PROTECT_SYSTEM),
         doc="Make /usr (yes), /etc too (full), or everything (strict) read-only to it.",
     )
-    protect_home = option(
-        null_or(one_of("yes", "read-only", "tmpfs")), doc="Keep it away from home directories."
-    )
+    protect_home = option(null_or(PROTECT_HOME), doc="Keep it away from home directories.")
     protect_kernel_tunables = option(null_or(BOOL), doc="/proc/sys and the like are read-only to it.")
     protect_kernel_modules = option(null_or(BOOL), doc="It cannot load kernel modules.")
     protect_control_groups = option(null_or(BOOL), doc="Control groups are read-only to it.")
