@@ -92,6 +92,20 @@ def test_binds_and_a_kept_upper_directory(debian_root: Path, tmp_path: Path) -> 
     assert (tmp_path / "upper/var/lib/mark").exists()
 
 
+def test_a_reboot_keeps_files_and_starts_afresh(debian_root: Path) -> None:
+    with nothing_left(), boot_layers((debian_root,), name="again") as machine:
+        machine.write_file("/var/lib/mark", "kept")
+        machine.write_file("/run/mark", "gone")
+        machine.reboot()
+        assert machine.read_file("/var/lib/mark") == "kept"
+        machine.fail("test -e /run/mark")
+        assert machine.wait_for_unit("nginx.service").active_state == "active"
+        assert machine.console_log().count("Welcome to") == 2
+        machine.systemctl("--no-block", "reboot")
+        with pytest.raises(HoldfastError, match="again has stopped"):
+            machine.wait_until_fails("true", timeout=20)
+
+
 def test_an_end_that_does_not_come_is_forced(debian_root: Path) -> None:
     with nothing_left(), boot_layers((debian_root,), name="stubborn") as machine:
         machine.write_file(

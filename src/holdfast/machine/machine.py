@@ -47,6 +47,10 @@ class Backend(Protocol):
         """What the system wrote to its console so far, without terminal control codes."""
         ...
 
+    def restart(self, seconds: float) -> None:
+        """Reboot the system and wait until it is ready again. Raises NotInTime, or HoldfastError as above."""
+        ...
+
     def power_off(self, seconds: float) -> Shutdown:
         """Ask the system to power itself off, kill it after ``seconds``; again returns the first result."""
         ...
@@ -284,6 +288,14 @@ class Machine:
     def console_log(self) -> str:
         """What the system wrote to its console so far."""
         return self._backend.console()
+
+    def reboot(self, *, timeout: float = 120) -> None:
+        """Restart the system and wait until it is ready; what was written to its file system stays.
+
+        Raises:
+            NotInTime: it was not, within ``timeout`` seconds.
+        """
+        self._backend.restart(timeout)
 
     def shutdown(self, *, timeout: float = 30) -> Shutdown:
         """Power the system off from inside, and kill it if it has not ended after ``timeout`` seconds."""

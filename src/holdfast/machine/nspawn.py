@@ -14,11 +14,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
@@ -30,7 +30,7 @@ from holdfast.machine.notify import Notifications
 from holdfast.machine.results import Shutdown
 from holdfast.machine.waiting import Deadline
 from holdfast.sandbox import kernel
-from holdfast.sandbox.holder import Held, hold
+from holdfast.sandbox.holder import hold
 from holdfast.sandbox.mounts import anchor, mount_root
 from holdfast.sandbox.root import Bind, Root, Scratch
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _CONTROL = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|\r")
-_POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), SIGNALS
+_POWER_OFF, _REBOOT = signal.SIGRTMIN + 4, signal.SIGRTMIN + 5  # systemd(1), SIGNALS
 _PRIVATE = "/run/systemd/private"
 _JOIN = 'echo 0 >"$1/cgroup.procs" && shift && exec "$@"'
 _TAIL_LINES = 40
@@ -131,10 +131,16 @@ def _started(layers: tuple[Path, ...], settings: Settings) -> Generator[Containe
         stack.callback(os.close, console)
         line = [*held.enter(), "sh", "-c", _JOIN, "sh", str(group), *_command_line(held.place, settings)]
         environment = {"NOTIFY_SOCKET": notifications.address, "SYSTEMD_LOG_COLOR": "0"}
-        nspawn = stack.enter_context(process.spawn(line, env=environment, output=console))
+        container = Container(
+            settings,
+            lambda: process.spawn(line, env=environment, output=console),
+            console,
+            notifications,
+            seen,
+        )
         # Registered last, so it comes first: then nothing of the above has anything left to do by force.
-        container = Container(settings, held, nspawn.pid, console, notifications, seen)
         stack.callback(container.close)
+        container.start()
         yield container
 
 
@@ -186,31 +192,63 @@ def _empty_machine_id(root: Path) -> None:
         os.close(etc)
 
 
+class Leader:
+    """The first process of a container, by pidfd: a number alone may come to mean another process (pidfd_open(2))."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor = os.pidfd_open(pid)
+
+    def has_ended(self, seconds: float) -> bool:
+        """Whether it has, or does so within ``seconds``."""
+        return _is_over(self._descriptor, seconds)
+
+    def signal(self, number: int) -> None:
+        signal.pidfd_send_signal(self._descriptor, number)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def _is_over(descriptor: int, seconds: float) -> bool:
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+class Process(Protocol):
+    @property
+    def pid(self) -> int: ...
+
+
 class Container:
     """A running nspawn: the backend of a :class:`~holdfast.machine.machine.Machine`."""
 
     def __init__(
         self,
         settings: Settings,
-        held: Held,
-        pid: int,
+        launch: Callable[[], AbstractContextManager[Process]],
         console: int,
         notifications: Notifications,
         group: Path,
     ) -> None:
         self._settings = settings
-        self._held = held
-        self._ended = os.pidfd_open(pid)
+        self._launch = launch
+        self._nspawn = ExitStack()
+        self._ended = -1
         self._console = console
         self._notifications = notifications
         self._group = group
-        self._leader: int | None = None
+        self._leader: Leader | None = None
         self._shutdown: Shutdown | None = None
         self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
         return self._settings.name
+
+    def start(self) -> None:
+        self._notifications.ready = False
+        self._ended = os.pidfd_open(self._nspawn.enter_context(self._launch()).pid)
+        self._nspawn.callback(os.close, self._ended)
 
     def wait_until_ready(self, seconds: float) -> None:
         """Until systemd inside reports READY=1, which nspawn passes on (sd_notify(3)).
@@ -232,18 +270,31 @@ class Container:
                 raise deadline.missed(f"The last it said: {state}\n{self._console_tail()}")
         self._leader = self._find_leader()
 
-    def enter(self, cwd: str) -> tuple[str, ...]:
+    def restart(self, seconds: float) -> None:
+        deadline = Deadline.after(seconds, f"{self.name} to go down", self._console_tail)
         leader = self._running()
+        leader.signal(_REBOOT)
+        # Told to keep its unit, nspawn leaves restarting to others and ends (its exit code 133 means just that).
+        if not _is_over(self._ended, deadline.left):
+            raise deadline.missed()
+        self._leader = None
+        leader.close()
+        self._nspawn.close()
+        self.start()
+        self.wait_until_ready(deadline.left)
+
+    def enter(self, cwd: str) -> tuple[str, ...]:
+        leader = self._running().pid
         return (
             *("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"),
             *("--root", f"--wdns={cwd}", "--"),
         )
 
     def connect_systemd(self) -> socket.socket:
-        return connect_unix(self._running(), _PRIVATE)
+        return connect_unix(self._running().pid, _PRIVATE)
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
-        return connect_tcp(f"/proc/{self._running()}/ns/net", host, port, seconds)
+        return connect_tcp(f"/proc/{self._running().pid}/ns/net", host, port, seconds)
 
     def console(self) -> str:
         size = os.fstat(self._console).st_size
@@ -261,42 +312,42 @@ class Container:
             if self.power_off(self._settings.shutdown_seconds).forced:
                 message(f"{self.name} did not power itself off and was killed", level="warning")
         finally:
-            os.close(self._ended)
+            self._nspawn.close()
+            if self._leader is not None:
+                self._leader.close()
 
     def _power_off(self, seconds: float) -> Shutdown:
         started = time.monotonic()
-        asked = self._leader is not None and not self._has_ended(0)
-        if asked:
+        if self._leader is not None:
             with suppress(ProcessLookupError):
-                os.kill(self._running(), _POWER_OFF)
-        if self._has_ended(seconds if asked else 0):
+                self._leader.signal(_POWER_OFF)
+        if _is_over(self._ended, seconds if self._leader is not None else 0):
             return Shutdown(time.monotonic() - started, forced=False)
         cgroups.kill(self._group, 5)
-        self._has_ended(5)
+        _is_over(self._ended, 5)
         return Shutdown(time.monotonic() - started, forced=True)
 
-    def _running(self) -> int:
-        """The first process of the container, as seen from here.
+    def _running(self) -> Leader:
+        """The first process of the container.
 
         Raises:
             HoldfastError: the machine has stopped.
         """
-        if self._leader is None or self._shutdown is not None or self._has_ended(0):
+        if self._leader is None or self._shutdown is not None or self._leader.has_ended(0):
             raise HoldfastError(
-                f"{self.name} has stopped", details=f"The end of its console:\n{self._console_tail()}"
+                f"{self.name} has stopped",
+                details=f"The end of its console:\n{self._console_tail()}",
+                resolution="If it was to restart, use machine.reboot(), which waits until it is up again.",
             )
         return self._leader
 
-    def _has_ended(self, seconds: float) -> bool:
-        return bool(select.select([self._ended], [], [], seconds)[0])
-
-    def _find_leader(self) -> int:
+    def _find_leader(self) -> Leader:
         """nspawn tells a number of its own PID namespace; control groups list processes in the numbers of the reader."""
         group = self._group / "payload/init.scope/cgroup.procs"
         for pid in group.read_text().split():
             ids = re.search(r"^NSpid:\t(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
             if ids is not None and ids[1].split()[-2:] == [str(self._notifications.leader), "1"]:
-                return int(pid)
+                return Leader(int(pid))
         raise HoldfastError(
             f"the first process of {self.name} cannot be found",
             details=f"nspawn called it {self._notifications.leader}; it is not in {group}.",
