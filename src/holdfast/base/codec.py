@@ -130,7 +130,7 @@ def _decode_union(options: tuple[Any, ...], data: object, where: str) -> object:
     by_kind = {_kind(option): option for option in rest}
     _expect(isinstance(data, dict), data, where, "an object")
     kind = cast("dict[str, object]", data).get("kind")
-    _expect(kind in by_kind, kind, f"{where}.kind", " or ".join(map(repr, by_kind)))
+    _expect(isinstance(kind, str) and kind in by_kind, kind, f"{where}.kind", " or ".join(map(repr, by_kind)))
     return _decode(by_kind[cast("str", kind)], data, where)
 
 
