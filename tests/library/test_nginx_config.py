@@ -47,35 +47,7 @@ http {
 """
 
 
-def body(server: Server) -> str:
-    text = render_nginx(server)
-    assert text.startswith(HEAD)
-    return text.removeprefix(HEAD)
-
-
-def test_golden_host_with_locations_upstream_and_websockets() -> None:
-    host = replace(
-        PLAIN,
-        names=("example.org", "www.example.org"),
-        default=True,
-        root="/srv/www",
-        index=("index.html",),
-        headers={"X-Frame-Options": "DENY"},
-        locations={
-            "/": Location(try_files=("$uri", "$uri/", "=404")),
-            "/api/": Location(proxy_pass="http://app", websockets=True),
-            "~ \\.php$": Location(extra_config="deny all;", order=10),
-            "/old": Location(redirect="/new"),
-        },
-    )
-    server = replace(
-        SERVER,
-        hosts={"example.org": host},
-        upstreams={"app": Upstream({"127.0.0.1:8080": "weight=2"}, "keepalive 8;")},
-    )
-    assert (
-        body(server)
-        == """\
+WHOLE_HOST = """\
 
     map $http_upgrade $connection_upgrade {
         default upgrade;
@@ -121,7 +93,35 @@ def test_golden_host_with_locations_upstream_and_websockets() -> None:
     }
 }
 """
+
+
+def body(server: Server) -> str:
+    text = render_nginx(server)
+    assert text.startswith(HEAD)
+    return text.removeprefix(HEAD)
+
+
+def test_golden_host_with_locations_upstream_and_websockets() -> None:
+    host = replace(
+        PLAIN,
+        names=("example.org", "www.example.org"),
+        default=True,
+        root="/srv/www",
+        index=("index.html",),
+        headers={"X-Frame-Options": "DENY"},
+        locations={
+            "/": Location(try_files=("$uri", "$uri/", "=404")),
+            "/api/": Location(proxy_pass="http://app", websockets=True),
+            "~ \\.php$": Location(extra_config="deny all;", order=10),
+            "/old": Location(redirect="/new"),
+        },
     )
+    server = replace(
+        SERVER,
+        hosts={"example.org": host},
+        upstreams={"app": Upstream({"127.0.0.1:8080": "weight=2"}, "keepalive 8;")},
+    )
+    assert body(server) == WHOLE_HOST
 
 
 def test_golden_forced_tls() -> None:
