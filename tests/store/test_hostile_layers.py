@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.base.errors import HoldfastError
-from holdfast.store import Store, open_store
+from holdfast.base.events import stage
+from holdfast.store import Entry, Store, open_store
 from holdfast.store.admission import Limits
+from holdfast.store.unpack import unpack
 from tests.store.trees_at_hand import snapshot
 
 Member = tuple[str, dict[str, object], bytes]
@@ -142,6 +144,24 @@ def test_a_hostile_layer_is_refused_and_nothing_is_written(tmp_path: Path, attac
     assert sorted(path.name for path in tmp_path.iterdir()) == ["canary", "deep"]
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["store"]
     assert not Path("/etc/evil").exists() and not Path("/evil").exists()
+
+
+def test_unpacking_itself_follows_no_link_even_if_admission_were_wrong(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "out").symlink_to("../outside")
+    (tmp_path / "tar").write_bytes(b"content")
+    evil = [
+        Entry("", "directory", 0o755, os.geteuid(), os.getegid(), 0),
+        Entry("out/evil", "file", 0o644, os.geteuid(), os.getegid(), 0, size=7),
+    ]
+    over = [Entry("out", "file", 0o644, os.geteuid(), os.getegid(), 0, size=7)]
+    with (tmp_path / "tar").open("rb") as tar, stage("Unpacking") as progress:
+        for entries in (evil, over):
+            with pytest.raises(HoldfastError, match="cannot unpack into"):
+                unpack(entries, tar.fileno(), tmp_path / "root", progress)
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert (tmp_path / "root" / "out").is_symlink()
 
 
 BOMBS = {

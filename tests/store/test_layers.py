@@ -167,6 +167,15 @@ def test_a_table_that_is_gone_or_damaged_is_made_again(store: Store, tmp_path: P
     assert path.read_bytes() == whole
 
 
+def test_a_tree_deeper_than_what_is_unpacked_is_not_packed(store: Store, tmp_path: Path) -> None:
+    make(tmp_path / "good", [Node(b"d/" * 199 + b"x", owner=(os.geteuid(), os.getegid()))])
+    layer = store.layers.from_tree(tmp_path / "good", clamp_mtime=0)
+    assert (store.trees.ensure(layer.diff_id) / ("d/" * 199)).is_dir()
+    make(tmp_path / "bad", [Node(b"d/" * 200 + b"x")])
+    with pytest.raises(HoldfastError, match="200 directories deep"):
+        store.layers.from_tree(tmp_path / "bad", clamp_mtime=0)
+
+
 def test_comparing_tables_tells_what_changed(store: Store, tmp_path: Path) -> None:
     old = store.layers.from_tree(
         make(tmp_path / "old", [Node(b"a", content=b"1"), Node(b"b"), Node(b"c", mode=0o600)]), clamp_mtime=0

@@ -16,6 +16,8 @@ from holdfast.store.table import Entry
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
+DEPTH = 200
+"""Levels of directories in a layer: far above any real system, and below the limit on open descriptors."""
 
 _MAX_ID = (1 << 32) - 2
 _MAX_COMPONENT_BYTES = 255
@@ -29,7 +31,7 @@ class Limits:
     entries: int = 2_000_000
     content_bytes: int = 64 << 30
     path_bytes: int = 4095
-    depth: int = 200
+    depth: int = DEPTH
     """Directories above a member; each holds one open descriptor while the layer is unpacked."""
     devices: bool = False
     """Whether device nodes may be made: only for layers of one's own."""

@@ -81,6 +81,8 @@ def collect(
             doomed = collection.sweep(dry_run=dry_run)
         for path in doomed:  # without the lock: a large tree takes its time
             remove_tree(path)
+        if not dry_run:
+            refs.write_index()  # a writer may have died between a ref and the index
         report = collection.report(dry_run)
         progress.note = f"{len(report.removed)} removed, {report.freed_bytes >> 20} MiB"
     return report

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import Stage, message
-from holdfast.store.admission import OPAQUE, WHITEOUT
+from holdfast.store.admission import DEPTH, OPAQUE, WHITEOUT
 from holdfast.store.blobs import BlobWriter
 from holdfast.store.overlay import OVERLAY_XATTRS, upper_mark
 from holdfast.store.table import Entry, Kind
@@ -150,6 +150,8 @@ class Packer:
     def _directory(self, descriptor: int, path: str, status: os.stat_result) -> None:
         """Write a directory and all that is in it; closes the descriptor."""
         try:
+            if path.count("/") >= DEPTH - 1:
+                raise HoldfastError(f"{path!r} cannot be in a layer: it is {DEPTH} directories deep")
             xattrs, opaque = self._xattrs(descriptor, path)
             self._add(self._entry(path, "directory", status)._replace(xattrs=xattrs))
             prefix = f"{path}/" if path else ""

@@ -194,7 +194,7 @@ class _Verification:
         for name, content in wanted.items():
             path = self._layout.root / name
             if not path.is_file() or path.read_bytes() != content:
-                remedy = "Set any ref (`holdfast build`): the file is derived anew."
+                remedy = "Run `holdfast store gc`: it derives the file anew."
                 if name == "oci-layout":
                     remedy = f"Write {content.decode()} into {path}."
                 self._find("file", name, "is not what it should be", (), remedy)
