@@ -173,7 +173,18 @@ def test_ranges_of_login_defs() -> None:
         (2000, 60000),
         (100, 499),
         (1000, 60000),
-        "0750",
+        "0700",
     )
-    assert Ranges.parse(b"UMASK 022\nHOME_MODE 0700\n").home_mode == "0700"
+    assert Ranges.parse(b"UMASK 022\nHOME_MODE 0750\n").home_mode == "0750"
     assert Ranges.parse(b"") == Ranges()
+
+
+def test_lingering_needs_pam_systemd(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", {"usr/lib/systemd/system/user@.service": ""})
+    with pytest.raises(HoldfastError, match=r"user 'ann' lingers, but .* add the package 'libpam-systemd'"):
+        run(a_manifest(users={"ann": User(linger=True)}), root)
+    module = root / "usr/lib/x86_64-linux-gnu/security/pam_systemd.so"
+    module.parent.mkdir(parents=True)
+    module.write_text("")
+    run(a_manifest(users={"ann": User(linger=True)}), root)
+    assert (root / "var/lib/systemd/linger/ann").exists()

@@ -30,6 +30,8 @@ class Basics:
     identity: IdentityFacts = field(default_factory=IdentityFacts)
     executables: frozenset[str] = frozenset()
     """Those of the declared shells that can be run."""
+    user_managers: bool = True
+    """False when systemd is there without pam_systemd(8), on which user@.service depends."""
     skeleton: Mapping[str, Node] = field(default_factory=lambda: {})
     """/etc/skel: relative path to what it is."""
     skeleton_contents: Mapping[Digest, bytes] = field(default_factory=lambda: {})
@@ -59,6 +61,7 @@ def read_basics(root: RootDirectory, manifest: Manifest, state: State | None) ->
         units=_read_units(root, manifest),
         identity=_read_identity(root, manifest),
         executables=_read_executables(root, manifest),
+        user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
         skeleton=skeleton,
         skeleton_contents=contents,
     )
@@ -76,6 +79,19 @@ def _read_skeleton(
         nodes[relative] = node
         if isinstance(node, Folder):
             _read_skeleton(root, f"{relative}/", nodes, contents)
+
+
+def _has_pam_systemd(root: RootDirectory) -> bool:
+    places = [
+        "/usr/lib",
+        "/usr/lib64",
+        *(f"/usr/lib/{name}" for name in root.scan("/usr/lib") if "-linux-" in name),
+    ]
+    return any(_is_file(root, f"{place}/security/pam_systemd.so") for place in places)
+
+
+def _is_file(root: RootDirectory, path: str) -> bool:
+    return isinstance(root.locate(path, follow=True).node, File)
 
 
 def _read_executables(root: RootDirectory, manifest: Manifest) -> frozenset[str]:

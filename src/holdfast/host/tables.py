@@ -105,7 +105,8 @@ class Ranges:
     system_uid: tuple[int, int] = (100, 999)
     gid: tuple[int, int] = (1000, 60000)
     system_gid: tuple[int, int] = (100, 999)
-    home_mode: str = "0755"
+    home_mode: str = "0700"
+    """Debian leaves HOME_MODE unset; its adduser(8) makes homes that nobody else can read."""
 
     @staticmethod
     def parse(login_defs: bytes) -> Ranges:
@@ -121,10 +122,7 @@ class Ranges:
             low, high = settings.get(f"{name}_MIN", ""), settings.get(f"{name}_MAX", "")
             return int(low) if low.isdigit() else fallback[0], int(high) if high.isdigit() else fallback[1]
 
-        umask = settings.get("UMASK", "022")
-        home_mode = settings.get("HOME_MODE") or (
-            f"{0o777 & ~int(umask, 8):04o}" if re.fullmatch("[0-7]+", umask) else default.home_mode
-        )
+        home_mode = settings.get("HOME_MODE", "")
         return Ranges(
             pair("UID", default.uid),
             pair("SYS_UID", default.system_uid),

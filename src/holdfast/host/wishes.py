@@ -174,7 +174,17 @@ class _Wishing:
             if user.authorized_keys:
                 self._keys(name, home, user.authorized_keys, record.uid, record.gid)
             if user.linger:
-                self._text(f"/var/lib/systemd/linger/{name}", "", f"user {name} lingers")
+                self._linger(name)
+
+    def _linger(self, name: str) -> None:
+        if not self.basics.user_managers:
+            hint = (
+                ": add the package 'libpam-systemd'" if self.manifest.distribution.family == "debian" else ""
+            )
+            self.problems.append(
+                f"user {name!r} lingers, but pam_systemd(8), which user managers need, is not there{hint}"
+            )
+        self._text(f"/var/lib/systemd/linger/{name}", "", f"user {name} lingers")
 
     def _runs(self, shell: str) -> bool:
         declared = self.manifest.files.get(shell)
