@@ -27,7 +27,8 @@ def make_tar(members: Sequence[tuple[tarfile.TarInfo, bytes]], *, compress: str 
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     data = buffer.getvalue()
-    return {".xz": lzma.compress, ".gz": gzip.compress, "": bytes}[compress](data)
+    compressors: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress, "": bytes}
+    return compressors[compress](data)
 
 
 def member(
@@ -234,7 +235,7 @@ def serve(root: Path) -> Generator[Server]:
                 return 416, {}, b""
             return 206, {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             return
 
     class Quiet(ThreadingHTTPServer):

@@ -19,7 +19,7 @@ def test_nothing_is_nothing() -> None:
     assert parse_paragraph("\n\n# only this\n") == {}
 
 
-@settings(max_examples=50)
+@settings(max_examples=20, deadline=None)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True), st.from_regex(r"[!-~]{0,9}", fullmatch=True)

@@ -107,14 +107,14 @@ def solve(
     """
     texts = [store.blobs.path(index.digest).read_bytes() for index in indexes]
     wanted = sorted({*essential_packages(texts[0] if texts else b""), *base, *request.install})
-    _check_names([*wanted, *request.remove, *request.hold])
+    _check_names([*wanted, *request.remove, *request.hold], texts)
     with stage("Choosing packages") as progress, store.scratch("solve") as place:
         with explain_os_errors("prepare apt's directory"):
             _prepare(store, place, indexes, architecture, request, pinned)
         words = [*wanted, *(f"{name}-" for name in request.remove)]
         for command in (
             ["apt-get", "update", "-qq"],
-            ["apt-get", "install", "-s", "-qq", "--no-remove", "--", *words],
+            ["apt-get", "install", "-s", "-q", "--no-remove", "--", *words],
         ):
             completed = apt.run(command, place)
             output = completed.stderr.decode(errors="replace")
@@ -131,14 +131,21 @@ def parse_simulation(output: str) -> tuple[tuple[str, str, str], ...]:
     return tuple((match["name"], match["version"], match["architecture"]) for match in found if match)
 
 
-def _check_names(names: Sequence[str]) -> None:
-    """apt takes some words for options, patterns, files or removals: a package's name is none of these."""
+def _check_names(names: Sequence[str], texts: Sequence[bytes]) -> None:
+    """apt takes some words for options, patterns, files or removals: here a package's name is nothing else.
+
+    ``web-`` means "without web" to apt, unless there is a package of that name, as there is a ``g++``.
+    """
     for name in names:
-        if not _NAME.fullmatch(name) or (name.endswith(("-", "+")) and name.rstrip("+-") == ""):
+        if not _NAME.fullmatch(name):
             raise HoldfastError(
                 f"{name!r} is no package name",
                 resolution="Debian's are lower-case letters, digits and + - . (policy section 5.6.1).",
             )
+    doubtful = {name for name in names if name[-1] in "+-"}
+    for name in sorted(doubtful):
+        if not any(b"Package: %s\n" % name.encode() in text for text in texts):
+            raise _missing([name], texts)
 
 
 def _prepare(
@@ -194,22 +201,26 @@ def _explain(completed: Completed, texts: Sequence[bytes]) -> HoldfastError:
         names = sorted({match["name"] for match in pattern.finditer(errors)})
         if not names:
             continue
-        near = {name: nearest_names(texts, name) for name in names}
-        lines = [
-            f"{name}: "
-            + (f"did you mean {' or '.join(near[name])}?" if near[name] else "nothing is named like that")
-            for name in names
-        ]
-        return HoldfastError(
-            f"no source has the package{'s' if len(names) > 1 else ''} {', '.join(names)}",
-            details="\n".join(lines),
-            resolution="Correct the name, or add the repository that has it.",
-        )
+        return _missing(names, texts)
     output = completed.text.strip()
     return HoldfastError(
         "apt cannot choose packages for this request",
         details="\n".join(part for part in (output[-4000:], errors) if part),
         resolution="Remove one of the packages in conflict from the definition, or add the source that has what is missing.",
+    )
+
+
+def _missing(names: Sequence[str], texts: Sequence[bytes]) -> HoldfastError:
+    near = {name: nearest_names(texts, name) for name in names}
+    lines = [
+        f"{name}: "
+        + (f"did you mean {' or '.join(near[name])}?" if near[name] else "nothing is named like that")
+        for name in names
+    ]
+    return HoldfastError(
+        f"no source has the package{'s' if len(names) > 1 else ''} {', '.join(names)}",
+        details="\n".join(lines),
+        resolution="Correct the name, or add the repository that has it.",
     )
 
 
