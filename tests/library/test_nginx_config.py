@@ -188,6 +188,8 @@ def test_quoting(word: str, quoted: str) -> None:
         (replace(PLAIN, listen_tls=("443",)), "needs tls_certificate"),
         (replace(PLAIN, root="/a\nb"), "line break"),
         (replace(PLAIN, locations={"api": Location()}), "'api' is not a location"),
+        (replace(PLAIN, redirect="https://b", locations={"/": Location()}), "both redirect and locations"),
+        (replace(PLAIN, locations={"@app": Location(proxy_pass="http://a/")}), "must end after the host"),
         (
             replace(PLAIN, locations={"/": Location(proxy_pass="http://a", redirect="/b")}),
             "both proxy_pass and redirect",
@@ -202,3 +204,13 @@ def test_what_nginx_could_not_read_is_refused(host: VirtualHost, message: str) -
 def test_an_upstream_needs_a_server() -> None:
     with pytest.raises(ValueError, match="'app' has no servers"):
         render_nginx(replace(SERVER, upstreams={"app": Upstream({})}))
+
+
+def test_a_location_with_headers_keeps_those_of_its_site() -> None:
+    host = replace(
+        PLAIN, headers={"X-A": "site", "X-B": "site"}, locations={"/b": Location(headers={"X-B": "place"})}
+    )
+    text = body(replace(SERVER, hosts={"a": host}))
+    location = text[text.index("location /b {") :]
+    assert "add_header X-A site always;" in location
+    assert "add_header X-B place always;" in location

@@ -184,15 +184,17 @@ def _host_body(host: VirtualHost) -> Block:
     lines += _auth(host.basic_auth_file) + _headers(host.headers)
     lines += _author_lines(host.extra_config)
     if host.redirect is not None:
+        if "/" in host.locations:
+            raise ValueError('it has both redirect and locations["/"]; keep one')
         lines.append(
             ("location /", [f"return {host.redirect_code} {quote(host.redirect + '$request_uri')};"])
         )
     ordered = sorted(host.locations.items(), key=lambda item: (item[1].order, item[0]))
-    lines += [(f"location {_match(path)}", _location(path, place)) for path, place in ordered]
+    lines += [(f"location {_match(path)}", _location(path, place, host.headers)) for path, place in ordered]
     return lines
 
 
-def _location(path: str, place: Location) -> Block:
+def _location(path: str, place: Location, inherited: Mapping[str, str]) -> Block:
     content = [
         name
         for name, value in (
@@ -204,6 +206,14 @@ def _location(path: str, place: Location) -> Block:
     ]
     if len(content) > 1:
         raise ValueError(f"the location {path!r} has both {content[0]} and {content[1]}; keep one")
+    if (
+        place.proxy_pass is not None
+        and path[:1] in "~@"
+        and re.fullmatch(r"\w+://[^/]+/.*", place.proxy_pass)
+    ):
+        raise ValueError(
+            f"proxy_pass of the location {path!r} must end after the host: nginx allows no path there"
+        )
     lines: list[str] = []
     if place.root is not None:
         lines.append(f"root {quote(place.root)};")
@@ -213,7 +223,9 @@ def _location(path: str, place: Location) -> Block:
         lines.append(f"index {_words(place.index)};")
     if place.try_files:
         lines.append(f"try_files {_words(place.try_files)};")
-    lines += _auth(place.basic_auth_file) + _headers(place.headers)
+    # nginx drops the site's headers in a location that has some of its own.
+    headers = {**inherited, **place.headers} if place.headers else {}
+    lines += _auth(place.basic_auth_file) + _headers(headers)
     if place.redirect is not None:
         lines.append(f"return {place.redirect_code} {quote(place.redirect)};")
     if place.proxy_pass is not None:
