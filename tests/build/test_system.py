@@ -34,7 +34,7 @@ PackageSets = Callable[..., PackageSet]
 
 @pytest.fixture
 def packages(package_set: PackageSets) -> PackageSet:
-    return package_set("trixie", "dbus", "sudo", "systemd-sysv", "tzdata")
+    return package_set("trixie", "dbus", "passwd", "sudo", "systemd-sysv", "tzdata")
 
 
 def a_system(packages: PackageSet, *, motd: str = "Held fast.\n", **parts: Any) -> Manifest:
@@ -154,7 +154,7 @@ def test_refused_in_the_authors_words(
 
 
 def test_a_locale_is_generated_once(shared_store: Store, package_set: PackageSets) -> None:
-    packages = package_set("trixie", "dbus", "locales", "sudo", "systemd-sysv", "tzdata")
+    packages = package_set("trixie", "dbus", "locales", "passwd", "sudo", "systemd-sysv", "tzdata")
     czech = a_system(packages, identity=Identity("web1", locale="cs_CZ.UTF-8"))
     artifact = build_system(shared_store, czech, packages)
     assert len(artifact.layers) == 3
@@ -174,7 +174,7 @@ def test_a_locale_is_generated_once(shared_store: Store, package_set: PackageSet
 
 @pytest.mark.parametrize("release", ["bookworm", "forky", "sid"])
 def test_other_releases_boot(shared_store: Store, package_set: PackageSets, release: str) -> None:
-    packages = package_set(release, "dbus", "sudo", "systemd-sysv", "tzdata")
+    packages = package_set(release, "dbus", "passwd", "sudo", "systemd-sysv", "tzdata")
     artifact = build_system(shared_store, a_system(packages), packages)
     with boot(shared_store, artifact) as machine:
         assert machine.system_state() == "running", machine.failed_units()
