@@ -39,12 +39,15 @@ def recorder_as_value(frame: FrameType, path: tuple[str, ...]) -> HoldfastError:
     """Error of assigning a mapping that is still being recorded."""
     return HoldfastError(
         f"{format_place(frame.f_code, frame.f_lasti)}: the value given to {format_path(path)} {_WHY}",
-        resolution=_corrected(frame) or "Read it later: lazy(lambda c: c[...]...).",
+        resolution=_corrected(frame, assigned=True) or "Read it later: lazy(lambda c: c[...]...).",
     )
 
 
-def _corrected(frame: FrameType) -> str:
-    """Advice with the line as it should be; empty when the source cannot be had."""
+def _corrected(frame: FrameType, *, assigned: bool = False) -> str:
+    """Advice with the line as it should be; empty when the source cannot be had.
+
+    ``assigned``: the frame is at the assignment itself, not at a read inside it.
+    """
     source = "".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals))
     span = _span(frame)
     if not source or span is None:
@@ -56,6 +59,9 @@ def _corrected(frame: FrameType) -> str:
     statement = _innermost(tree, span)
     if statement is None:
         return ""
+    if assigned and isinstance(statement, ast.Assign):
+        value = statement.value
+        span = (value.lineno, value.end_lineno or value.lineno, value.col_offset, value.end_col_offset or 0)
     line = _rewrite(statement, span)
     return f"Write instead: {line}" if line else ""
 

@@ -249,8 +249,10 @@ class Engine:
 
     def _failed(self, error: Exception, slot: Slot, what: str) -> Exception:
         """Errors of ours already tell everything; those of the author's code get the option and the chain."""
-        if isinstance(error, (HoldfastError, RecursionError, Mismatch, Conflict)):
+        if isinstance(error, (HoldfastError, Mismatch, Conflict)):
             return error
+        if isinstance(error, RecursionError) and self.bound == _SHALLOW_CHAIN:
+            return error  # perhaps only this stack is too small: guard() starts again on a big one
         from holdfast.options.words import failed_code
 
         return failed_code(self, slot, what, error)

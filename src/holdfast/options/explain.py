@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from holdfast.base.errors import HoldfastError
 from holdfast.options.definition import OPTION_DEFAULT, PLAIN, UNORDERED, Deferred
-from holdfast.options.paths import format_path, parse_path, suggest
+from holdfast.options.lookup import below, find
+from holdfast.options.paths import format_path, parse_path
 from holdfast.options.places import line_of, shown_file
 from holdfast.options.tree import UNSET, Node, Slot
 from holdfast.options.words import show
@@ -15,7 +16,6 @@ from holdfast.options.words import show
 if TYPE_CHECKING:
     from holdfast.options.condition import Condition
     from holdfast.options.config import Engine
-    from holdfast.options.declare import OptionSet
     from holdfast.options.definition import Anything, Recorded
     from holdfast.options.paths import Path
 
@@ -85,36 +85,43 @@ class Explanation:
 def explain(engine: Engine, path: Path | str) -> Explanation:
     """Explain one option, given as a tuple or in the form of the command line."""
     wanted = parse_path(path) if isinstance(path, str) else path
-    found = _find(engine, wanted)
+    found, aside = find(engine, wanted)
     if isinstance(found, Node):
-        return Explanation(
-            wanted,
-            f"option set {found.cls.__name__}",
-            (found.cls.__doc__ or "").strip(),
-            None,
-            None,
-            None,
-            (),
-            _below(engine, found),
-        )
-    option = found.defining_option()
+        doc = (found.cls.__doc__ or "").strip()
+        words = f"option set {found.cls.__name__}"
+        return Explanation(wanted, words, doc, None, None, None, (), below(engine, found))
     value: str | None = None
     error: str | None = None
-    try:
-        value = show(_plain(engine, engine.force(found) if found.value is UNSET else found.value))
-    except HoldfastError as problem:
-        error = str(problem)
+    if found is aside:
+        error = (
+            f"It has no part in the result: a stronger definition above {format_path(wanted)} replaces it."
+        )
+    else:
+        try:
+            value = show(_plain(engine, engine.force(found) if found.value is UNSET else found.value))
+        except HoldfastError as problem:
+            error = str(problem)
+    option = found.defining_option()
+    definitions = () if found is aside else _definitions(engine, found)
+    if isinstance(aside, Slot):
+        definitions += tuple(
+            replace(
+                one, outcome="outranked", why="a stronger definition of the whole value above it replaces it"
+            )
+            for one in _definitions(engine, aside)
+            if one.priority != OPTION_DEFAULT
+        )
     return Explanation(
         path=wanted,
         type=found.type.words,
         doc=option.doc if option is not None and found.option is option else "",
-        declared=Line(option.code.co_filename, line_of(option.code, option.offset))
-        if option is not None
-        else None,
+        declared=None
+        if option is None
+        else Line(option.code.co_filename, line_of(option.code, option.offset)),
         value=value,
         error=error,
-        definitions=_definitions(engine, found),
-        entries=_below(engine, found),
+        definitions=definitions,
+        entries=below(engine, found),
     )
 
 
@@ -122,87 +129,6 @@ def _plain(engine: Engine, value: object) -> object:
     from holdfast.options.whole import plain
 
     return plain(engine, value)
-
-
-def _find(engine: Engine, path: Path) -> Slot | Node:
-    """Slot or set at a path; the longest matching set path decides."""
-    tops = [
-        cls
-        for cls in engine.available
-        if cls.__hf_extends__ is None and path[: len(cls.__hf_path__)] == cls.__hf_path__
-    ]
-    for cls in sorted(tops, key=lambda one: -len(one.__hf_path__)):
-        node: Anything = engine.config[cls].__hf__.node
-        found = _descend(engine, node, path[len(cls.__hf_path__) :])
-        if found is not None:
-            return found
-    known = [format_path(cls.__hf_path__) for cls in engine.available if cls.__hf_extends__ is None]
-    nearest = _nearest(engine, path) or suggest(format_path(path), known)
-    raise HoldfastError(f"there is no option {format_path(path)}.", resolution=nearest)
-
-
-def _descend(engine: Engine, node: Node, rest: Path) -> Slot | Node | None:
-    if not rest:
-        return node.slot(node.cls.__hf_root__) if node.cls.__hf_root__ is not None else node
-    root = node.cls.__hf_root__
-    if root is not None:
-        return _into(engine, node.slot(root), rest)
-    for name, option in node.cls.__hf_options__.items():
-        if option.label and name == rest[0] and option.forward is None and option.removed is None:
-            return _into(engine, node.slot(option), rest[1:])
-    for cls in engine.extensions.get(node.cls, ()):
-        length = len(cls.__hf_path__)
-        if rest[:length] == cls.__hf_path__:
-            found = _descend(engine, node.extension(cls), rest[length:])
-            if found is not None:
-                return found
-    return None
-
-
-def _into(engine: Engine, slot: Slot, rest: Path) -> Slot | Node | None:
-    if not rest:
-        return slot
-    if not slot.type.structural:
-        return None
-    try:
-        engine.force(slot) if slot.value is UNSET else slot.value
-    except HoldfastError:
-        pass  # the error is told with the value
-    cls = getattr(slot.type, "cls", None)
-    if cls is not None:
-        return _descend(engine, slot.below(cls), rest)
-    entry = (slot.entries or {}).get(rest[0])
-    if entry is None and isinstance(slot.dropped, Slot):
-        entry = (slot.dropped.entries or {}).get(rest[0])
-    return None if entry is None else _into(engine, entry, rest[1:])
-
-
-def _nearest(engine: Engine, path: Path) -> str:
-    for length in range(len(path) - 1, 0, -1):
-        try:
-            found = _find(engine, path[:length])
-        except HoldfastError:
-            return ""
-        below = _below(engine, found)
-        if below:
-            return suggest(format_path(path[: length + 1]), below)
-    return ""
-
-
-def _below(engine: Engine, found: Slot | Node) -> tuple[str, ...]:
-    if isinstance(found, Node):
-        names = [
-            name
-            for name, option in found.cls.__hf_options__.items()
-            if option.label and option.forward is None and option.removed is None
-        ]
-        return tuple(format_path((*found.path(), name)) for name in names)
-    if found.entries is not None:
-        return tuple(format_path((*found.path(), key)) for key in sorted(found.entries))
-    cls: type[OptionSet] | None = getattr(found.type, "cls", None)
-    if found.type.structural and cls is not None:
-        return _below(engine, found.below(cls))
-    return ()
 
 
 def _definitions(engine: Engine, slot: Slot) -> tuple[Explained, ...]:

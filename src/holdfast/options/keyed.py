@@ -76,13 +76,13 @@ class RootedSet(OptionSet, Generic[R, W]):
         self._entries().__hf__.write(key, value, frame_at(1))
 
     def __contains__(self, key: object) -> bool:
-        return key in self._entries()
+        return self._entries().__hf__.contains(key, frame_at(1))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries())
+        return iter(self._entries().__hf__.keys(frame_at(1)))
 
     def __len__(self) -> int:
-        return len(self._entries())
+        return len(self._entries().__hf__.keys(frame_at(1)))
 
     def keys(self) -> KeysView[str]:
         """Keys of the entries, sorted."""

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType
+from types import CodeType, FrameType
+
+HERE = __file__.rpartition(os.sep)[0] + os.sep
 
 Place = tuple[CodeType, int]
 
 # The function itself under a name of ours: one more Python frame in the write path would cost more than the write.
 frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
+
+
+def author_frame(frame: FrameType) -> FrameType:
+    """Frame of whoever called into the module system, out of it and of the mappings of Python."""
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(
+        (HERE, "<frozen _collections_abc")
+    ):
+        frame = frame.f_back
+    return frame
 
 
 def line_of(code: CodeType, offset: int) -> int:

@@ -6,7 +6,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.options.attrs import Attrs, bind_attrs
 from holdfast.options.declare import bind
 from holdfast.options.definition import PLAIN, UNORDERED, Def, Deferred, freeze
-from holdfast.options.places import format_place, frame_at
+from holdfast.options.places import author_frame, format_place, frame_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,10 +92,7 @@ class Recording:
     def _too_early(self, path: tuple[str, ...]) -> HoldfastError:
         from holdfast.options.advice import read_while_recording
 
-        frame = frame_at(2)
-        while "/holdfast/options/" in frame.f_code.co_filename and frame.f_back is not None:
-            frame = frame.f_back
-        return read_while_recording(frame, path)
+        return read_while_recording(author_frame(frame_at(2)), path)
 
     def write(self, cls: type[OptionSet], name: str, value: object, frame: FrameType) -> None:
         """Record one assignment."""
@@ -188,15 +185,13 @@ class AttrsRecording:
         """Refuse: which keys there are is not known yet."""
         from holdfast.options.advice import keys_while_recording
 
-        raise keys_while_recording(frame, self.slot.path())
+        raise keys_while_recording(author_frame(frame), self.slot.path())
 
     def keys(self, frame: FrameType) -> list[str]:
         """Refuse: which keys there are is not known yet."""
         from holdfast.options.advice import keys_while_recording
 
-        while "/holdfast/options/" in frame.f_code.co_filename and frame.f_back is not None:
-            frame = frame.f_back
-        raise keys_while_recording(frame, self.slot.path())
+        raise keys_while_recording(author_frame(frame), self.slot.path())
 
 
 def unknown_option(cls: type[OptionSet], name: str, frame: FrameType) -> Exception:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import traceback
+import linecache
 
 from holdfast.base.errors import HoldfastError
 from holdfast.options.condition import Condition
 from holdfast.options.definition import Deferred
 from holdfast.options.paths import format_path, suggest
-from holdfast.options.places import format_place, shown_file
+from holdfast.options.places import HERE, author_frame, format_place, shown_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from types import FrameType
+    from types import FrameType, TracebackType
     from typing import Any
 
     from holdfast.options.engine import Engine
@@ -213,9 +212,8 @@ def failed_module(module: object, error: Exception) -> HoldfastError:
     """A module's own code raised."""
     from holdfast.options.modules import describe
 
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if "/holdfast/options/" not in frame.filename]
-    where = f"{shown_file(outside[-1].filename)}:{outside[-1].lineno}: " if outside else ""
+    last = _last_of_the_authors(error)
+    where = "" if last is None else f"{shown_file(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}: "
     return HoldfastError(
         f"{where}module {describe(module)} failed: {type(error).__name__}: {error}",
         details=_raised_at(error),
@@ -229,18 +227,28 @@ def with_cause(told: HoldfastError, cause: Exception) -> HoldfastError:
     return told
 
 
+def _last_of_the_authors(error: Exception) -> TracebackType | None:
+    """Walked by hand: the frames of an endless recursion are too many to look up the source of each."""
+    last, at = None, error.__traceback__
+    while at is not None:
+        if not at.tb_frame.f_code.co_filename.startswith(HERE):
+            last = at
+        at = at.tb_next
+    return last
+
+
 def _raised_at(error: Exception) -> str:
-    frames: Iterable[traceback.FrameSummary] = traceback.extract_tb(error.__traceback__)
-    lines = [
-        f"  raised at {shown_file(frame.filename)}:{frame.lineno}: {frame.line}"
-        for frame in frames
-        if "/holdfast/options/" not in frame.filename
-    ]
-    return lines[-1] if lines else ""
+    last = _last_of_the_authors(error)
+    if last is None:
+        return ""
+    filename = last.tb_frame.f_code.co_filename
+    text = linecache.getline(filename, last.tb_lineno, last.tb_frame.f_globals).strip()
+    return f"  raised at {shown_file(filename)}:{last.tb_lineno}" + (f": {text}" if text else "")
 
 
 def unknown_key(engine: Engine, slot: Slot, key: str, keys: list[str], frame: FrameType) -> HoldfastError:
     """A mapping has no such entry."""
+    frame = author_frame(frame)
     return HoldfastError(
         f"{format_place(frame.f_code, frame.f_lasti)}: {name(slot)} has no entry {key!r}.",
         details=chain_lines(engine),

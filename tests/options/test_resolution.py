@@ -1,0 +1,368 @@
+"""Conditions, priorities, laziness, mappings and submodules."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.options import (
+    INT,
+    STR,
+    Config,
+    Module,
+    OptionSet,
+    attrs_of,
+    default,
+    definitions_of,
+    evaluate,
+    force,
+    is_defined,
+    lazy,
+    list_of,
+    one_of,
+    option,
+    override,
+    priority_of,
+    removed_option,
+    renamed_option,
+    submodule,
+)
+from tests.options.samples import Files, Hardening, Service, Sysctl, Systemd, Web, config, line, refused, told
+
+NOTHING: dict[str, str] = {}
+
+
+def test_the_example_of_the_design() -> None:
+    def web(m: Module) -> None:
+        m[Files]["/etc/motd"].text = "Held fast.\n"
+        m[Web].enable = True
+        hello = m[Systemd].services["hello"]
+        hello.exec_start = ["/usr/bin/python3", "-m", "http.server", "8080"]
+        with m.when(lambda c: c[Web].enable):
+            hello.after = ["nginx.service"]
+        hello.section["Service"]["CPUQuota"] = "20%"
+        hello[Hardening].strict = True
+
+    c = config(web)
+    hello = c[Systemd].services["hello"]
+    assert c[Files]["/etc/motd"].text == "Held fast.\n"
+    assert hello.after == ("nginx.service",)
+    assert hello.section["Service"]["CPUQuota"] == "20%"
+    assert hello[Hardening].strict is True
+    assert hello.description == "The hello service"
+    assert c.verify() == ()
+    assert c.data()["systemd"]["services"]["hello"]["hardening"] == {"strict": True}
+
+
+def test_a_plain_list_replaces_a_default_list() -> None:
+    def module(m: Module) -> None:
+        m[Web].ports = default([1])
+        m[Web].ports = [2]
+
+    assert config(module)[Web].ports == (2,)
+
+
+def test_conditions_read_the_config_without_false_cycles() -> None:
+    def module(m: Module) -> None:
+        m[Web].enable = True
+        with m.when(lambda c: c[Web].enable):
+            m[Web].port = 81
+            m[Web].user = lazy(lambda c: f"user{c[Web].port}")
+            m[Systemd].services["web"].after = ["b"]
+        with m.when(lambda c: "web" in c[Systemd].services):
+            m[Systemd].services["other"].after = lazy(lambda c: c[Systemd].services["web"].after)
+        with m.when(lambda c: c[Systemd].services["other"].after == ("b",)):
+            m[Systemd].services["other"].user = "x"
+
+    c = config(module)
+    assert c[Web].user == "user81"
+    assert list(c[Systemd].services) == ["other", "web"]
+    assert c[Systemd].services["other"].user == "x"
+
+
+def test_keys_follow_conditions_not_values() -> None:
+    def module(m: Module) -> None:
+        touched = m[Systemd].services["touched"]
+        with m.when(lambda c: c[Web].enable):
+            touched.user = "x"
+            m[Systemd].services.add("added")
+        m[Systemd].services.add("always")
+        m[Systemd].services["failing"].user = lazy(lambda c: str(1 // 0))
+
+    c = config(module)
+    assert list(c[Systemd].services) == ["always", "failing"]
+    assert "touched" not in c[Systemd].services
+    assert c[Systemd].services["always"].user == "root"
+    enabled = c.extend([lambda m: setattr(m[Web], "enable", True)])
+    assert list(enabled[Systemd].services) == ["added", "always", "failing", "touched"]
+
+
+def test_each_records_entries_for_keys_of_the_config() -> None:
+    def body(service: Service, key: str) -> None:
+        service.exec_start = ["serve", key]
+        service.user = lazy(lambda c: c[Sysctl][key])
+
+    def module(m: Module) -> None:
+        m[Sysctl]["a"] = "1"
+        m[Sysctl]["b"] = "2"
+        m[Systemd].services.each(lambda c: c[Sysctl], body)
+        m[Systemd].services["a"].after = ["x"]
+        with m.when(lambda c: c[Web].enable):
+            m[Systemd].services.each(lambda c: ["never"], body)
+
+    c = config(module)
+    assert {key: (one.exec_start, one.user, one.after) for key, one in c[Systemd].services.items()} == {
+        "a": (("serve", "a"), "1", ("x",)),
+        "b": (("serve", "b"), "2", ()),
+    }
+
+
+def test_whole_mappings_and_entries() -> None:
+    def entries(m: Module) -> None:
+        m[Web].env["A"] = "a"
+        m[Web].env["B"] = default("weak")
+
+    def whole(m: Module) -> None:
+        m[Web].env = {"B": "b", "C": "c"}
+
+    def stronger(m: Module) -> None:
+        m[Web].env = force({"D": "d"})
+
+    def weaker(m: Module) -> None:
+        m[Web].env = default({"E": "e"})
+
+    def computed(m: Module) -> None:
+        m[Web].env = lazy(lambda c: {key.upper(): key for key in c[Sysctl]})
+
+    assert dict(config(entries, whole)[Web].env) == {"A": "a", "B": "b", "C": "c"}
+    assert dict(config(entries, stronger)[Web].env) == {"D": "d"}
+    assert dict(config(entries, weaker)[Web].env) == {"A": "a", "B": "weak"}
+    assert dict(config(weaker)[Web].env) == {"E": "e"}
+    sysctl = lambda m: m[Sysctl].__setitem__("x", "1")  # noqa: E731
+    assert dict(config(computed, sysctl)[Web].env) == {"X": "x"}
+
+
+def test_a_forced_submodule_replaces_what_others_wrote() -> None:
+    def fresh(service: Service) -> None:
+        service.user = "fresh"
+
+    def module(m: Module) -> None:
+        m[Systemd].services["a"].after = ["x"]
+        m[Systemd].services["a"] = force(fresh)
+        m[Systemd].services["b"].after = ["x"]
+        m[Systemd].services["b"] = fresh
+
+    c = config(module)
+    assert (c[Systemd].services["a"].user, c[Systemd].services["a"].after) == ("fresh", ())
+    assert (c[Systemd].services["b"].user, c[Systemd].services["b"].after) == ("fresh", ("x",))
+
+
+def test_unknown_entries_suggest() -> None:
+    def module(m: Module) -> None:
+        m[Systemd].services["nginx"].user = "x"
+        m[Web].user = lazy(lambda c: c[Systemd].services["ngnix"].user)
+
+    message = refused(module)
+    assert message.startswith(f"{line(module, 'ngnix')}: systemd.services has no entry 'ngnix'.")
+    assert f"needed by web.user, its definition at {line(module, 'ngnix')}" in message
+    assert "Did you mean `nginx`?" in message
+    assert "It has no entries at all." in told(lambda: config()[Files]["/a"])
+
+
+def test_conflicts_name_every_definition() -> None:
+    def one(m: Module) -> None:
+        m[Web].user = "a"
+
+    def two(m: Module) -> None:
+        m[Web].user = lazy(lambda c: "b")
+        m[Web].user = default("c")
+
+    message = refused(one, two)
+    assert message.startswith("web.user (a string) has 2 definitions that conflict.")
+    assert f"  {line(one, 'user')}: 'a'" in message
+    assert f"  {line(two, 'lazy')}: 'b'" in message
+    assert "default(...) gives way to the others, force(...) beats them" in message
+
+
+def test_authors_code_that_fails_keeps_option_chain_and_place() -> None:
+    def module(m: Module) -> None:
+        m[Web].user = lazy(lambda c: NOTHING["x"])
+        m[Web].text = lazy(lambda c: c[Web].user)
+        with m.when(lambda c: 1 // 0 == 1):
+            m[Web].port = 3
+
+    c = config(module)
+    message = told(lambda: c[Web].text)
+    assert message.startswith(f"{line(module, 'NOTHING')}: the lazy value of web.user failed: KeyError: 'x'")
+    assert f"raised at {line(module, 'NOTHING')}" in message
+    assert f"needed by web.text, its definition at {line(module, 'm[Web].text')}" in message
+    message = told(lambda: c[Web].port)
+    assert message.startswith(
+        f"{line(module, 'm.when')}: the condition of web.port failed: ZeroDivisionError"
+    )
+
+
+def test_an_author_may_catch_what_a_read_raises() -> None:
+    def careful(c: Config) -> str:
+        try:
+            return c[Web].text
+        except Exception:
+            return "none"
+
+    c = config(lambda m: setattr(m[Web], "user", lazy(careful)))
+    assert c[Web].user == "none"
+
+
+def test_read_only_takes_one_definition() -> None:
+    class Fixed(OptionSet):
+        value = option(STR, default="a", read_only=True)
+
+    def module(m: Module) -> None:
+        m[Fixed].value = "b"
+
+    assert evaluate([module], sets=[Fixed])[Fixed].value == "b"
+    assert "read-only" in told(lambda: evaluate([module, lambda m: module(m)], sets=[Fixed])[Fixed].value)
+
+
+def test_an_entry_knows_its_key() -> None:
+    def module(m: Module) -> None:
+        m[Systemd].services.add("a")
+
+    c = config(module)
+    assert c[Systemd].services["a"].name == "a"
+
+
+class Elsewhere(OptionSet, path="elsewhere"):
+    target = option(list_of(STR))
+
+
+class Old(OptionSet, path="old"):
+    user = option(STR, default="u")
+    owner = renamed_option(user)
+    items = renamed_option(Elsewhere.target)
+    entries = option(attrs_of(STR))
+    things = renamed_option(entries)
+    gone = removed_option("Use old.user.")
+
+
+def test_renames_forward_definitions_with_their_priority() -> None:
+    def module(m: Module) -> None:
+        m[Old].owner = default("weak")
+        m[Old].items = override(70, ["x"])
+        m[Old].things["a"] = "b"
+        with m.when(lambda c: False):
+            m[Old].owner = force("never")
+
+    c = evaluate([module], sets=[Old, Elsewhere])
+    assert (c[Old].user, priority_of(c[Old], Old.user)) == ("weak", 1000)
+    assert c[Old].owner == "weak"
+    assert c[Elsewhere].target == ("x",)
+    assert priority_of(c[Elsewhere], Elsewhere.target) == 70
+    assert c[Old].entries["a"] == "b"
+    assert c.verify() == (
+        f"{line(module, 'weak')}: option old.owner has been renamed to old.user.",
+        f"{line(module, 'items')}: option old.items has been renamed to elsewhere.target.",
+    )
+
+
+def test_removals_fail_with_advice() -> None:
+    def module(m: Module) -> None:
+        m[Old].gone = 1  # type: ignore[assignment]
+
+    def unused(m: Module) -> None:
+        with m.when(lambda c: False):
+            m[Old].gone = 1  # type: ignore[assignment]
+
+    message = refused(module, sets=[Old, Elsewhere])
+    assert message == f"{line(module, 'gone')}: option old.gone has been removed. Use old.user."
+    assert evaluate([unused], sets=[Old, Elsewhere]).verify() == ()
+
+
+def test_assertions_and_warnings_are_told_together() -> None:
+    def module(m: Module) -> None:
+        m.assert_that(lambda c: c[Web].port > 1024, "the port is privileged")
+        m.assert_that(lambda c: c[Web].enable, "web must be enabled")
+        m.assert_that(lambda c: True, "fine")
+        with m.when(lambda c: c[Web].enable):
+            m.assert_that(lambda c: False, "not asked")
+            m.warn("not told")
+        m.warn("careful")
+
+    message = refused(module)
+    assert "2 things are wrong" in message
+    assert "the port is privileged" in message and "web must be enabled" in message
+    assert "fine" not in message and "not asked" not in message
+    good = config(module).extend([lambda m: setattr(m[Web], "port", 8080)])
+    assert "web must be enabled" in told(good.verify)
+    assert config(lambda m: m.warn("careful")).verify() == ("careful",)
+
+
+def test_verify_tells_everything_that_is_wrong() -> None:
+    def module(m: Module) -> None:
+        m[Web].port = "x"  # type: ignore[assignment]
+        m[Systemd].services["a"].user = 3  # type: ignore[assignment]
+        m[Web].env["a"] = 5  # type: ignore[assignment]
+
+    message = refused(module)
+    assert "3 things are wrong" in message
+    for path in ("web.port", "systemd.services.a.user", "web.env.a"):
+        assert path in message
+
+
+def test_introspection() -> None:
+    def module(m: Module) -> None:
+        m[Web].ports = [2]
+        m[Web].ports = [3]
+        m[Web].ports = default([4])
+        m[Systemd].services["a"].user = force("x")
+
+    c = config(module)
+    assert is_defined(c[Web], Web.ports) and not is_defined(c[Web], Web.user)
+    assert [one.value for one in definitions_of(c[Web], Web.ports)] == [[2], [3]]
+    assert f"{definitions_of(c[Web], Web.ports)[0].line}" == line(module, "[2]").rpartition(":")[2]
+    assert priority_of(c[Web], Web.user) == 1500
+    assert priority_of(c[Systemd].services["a"], Service.user) == 50
+    assert is_defined(c[Systemd].services["a"], Service.user)
+
+
+class Choice(OptionSet, path="choice"):
+    level = option(one_of("low"), default="low")
+    parts = option(attrs_of(submodule(Service)))
+
+
+class MoreChoice(OptionSet, extends=Choice, path=""):
+    level = option(one_of("high"))
+    extra = option(INT, default=1)
+
+
+def test_choices_declared_twice_unite() -> None:
+    def module(m: Module) -> None:
+        m[Choice].level = "high"
+
+    assert evaluate([module], sets=[Choice, MoreChoice])[Choice].level == "high"
+    c = evaluate([module], sets=[Choice, MoreChoice])
+    assert c[Choice][MoreChoice].level == "high"
+    assert c.data() == {"choice": {"level": "high", "parts": {}, "extra": 1}}
+    assert 'one of "low"' in told(lambda: evaluate([module], sets=[Choice])[Choice].level)
+
+
+def test_sets_that_do_not_fit_together() -> None:
+    class Same(OptionSet, path="web"):
+        port = option(STR)
+
+    class Below(OptionSet, path="web.user.more"):
+        x = option(STR)
+
+    class Twice(OptionSet, extends=Choice, path=""):
+        level = option(INT)
+
+    class Beside(OptionSet, extends=Service, path="hardening"):
+        x = option(INT)
+
+    assert "option web.port is declared twice" in told(lambda: config(sets=[Web, Same]))
+    assert "web.user is an option (a string), so option set Below" in told(lambda: config(sets=[Web, Below]))
+    assert "declared twice" in told(lambda: config(sets=[Choice, Twice]))
+    assert "both extend at hardening" in told(lambda: config(sets=[Hardening, Beside]))
+    with pytest.raises(Exception, match="underscore"):
+
+        class Private(OptionSet):
+            _x = option(INT)
