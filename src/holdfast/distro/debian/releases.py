@@ -77,7 +77,8 @@ KEYRING_FILES = (
 CGROUP_TAGS = ("cgroup-v1", "cgroup-hybrid", "cgroup-v2")
 INIT_TAGS = ("init-systemd", "init-sysv", "init-openrc")
 
-_BASE = ("apt", "dbus", "systemd", "systemd-sysv")
+# systemd mounts with mount(8); from 262 on it no longer depends on the package.
+_BASE = ("apt", "dbus", "mount", "systemd", "systemd-sysv")
 
 _SCRUB = (
     "/etc/.pwd.lock",
