@@ -46,15 +46,17 @@ class Assembly:
         self.problems = problems
         self.entries: dict[str, model.Entry] = {}
         self.contents: dict[Digest, Content] = {}
-        self._from_trees: dict[str, str] = {}
 
     def run(self, files: Files) -> None:
+        # In the order of their paths: what is declared below a tree comes after the tree, and replaces its part.
         for path, file in files.items():
             if file.enable:
                 with self.problems.at("files", path):
                     check_managed_path(path)
                     self._file(path, file)
         self._check_parents()
+        used = {entry.digest for entry in self.entries.values() if isinstance(entry, model.BlobFile)}
+        self.contents = {digest: content for digest, content in self.contents.items() if digest in used}
 
     def _file(self, path: str, file: File) -> None:
         kinds = [name for name, is_set in _KINDS if is_set(file)]
@@ -68,11 +70,7 @@ class Assembly:
         elif kinds == ["source"]:
             self._source(path, file, file.source or "")
         else:
-            self._put(path, self._entry(kinds[0], file))
-
-    def _put(self, path: str, entry: model.Entry) -> None:
-        self.entries[path] = entry
-        self._from_trees.pop(path, None)
+            self.entries[path] = self._entry(kinds[0], file)
 
     def _entry(self, kind: str, file: File) -> model.Entry:
         if kind == "link":
@@ -105,10 +103,6 @@ class Assembly:
 
     def _copy(self, path: str, file: File, source: str, *, top: bool) -> None:
         found = os.stat(source) if top else os.lstat(source)  # noqa: PTH116 - pathlib costs 6 ms to import
-        if not top:
-            if path in self.entries and path not in self._from_trees:
-                return  # declared by itself
-            self._from_trees[path] = source
         if stat.S_ISDIR(found.st_mode):
             self.entries[path] = model.Directory(
                 (file.mode if top else None) or "0755", file.user, file.group

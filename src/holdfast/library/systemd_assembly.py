@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Literal, Union, cast
 
 from holdfast.library.command_lines import quote_word, render_command
@@ -76,6 +77,7 @@ _SPELLING = {
 _UPPER = {"cpu": "CPU", "io": "IO", "oom": "OOM", "suid": "SUID", "sgid": "SGID"}
 
 
+@cache
 def directive(option: str) -> str:
     """systemd's name of a typed option: ``cpu_quota`` is ``CPUQuota``."""
     if option in _SPELLING:
@@ -85,6 +87,7 @@ def directive(option: str) -> str:
     return "".join(_UPPER.get(part) or part.capitalize() for part in option.split("_"))
 
 
+@cache
 def own_options(cls: type[Unit]) -> tuple[str, ...]:
     """Names of the typed settings a kind of unit declares itself, in their order."""
     return tuple(name for name, one in vars(cls).items() if type(one) is Option and name not in _NOT_TEXT)

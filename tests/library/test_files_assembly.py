@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from holdfast.base.digests import digest_bytes
+from holdfast.base.errors import HoldfastError
+from holdfast.library import Debian, Evaluated, Files, System, evaluate_system
+from holdfast.manifest.model import BlobFile, Directory, Link, TextFile
+from holdfast.options import Module, lazy
+
+
+def evaluated(*modules: Callable[[Module], None]) -> Evaluated:
+    return evaluate_system(System("test", modules=modules, distro=Debian("trixie")))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "tree"
+    (root / "sub").mkdir(parents=True)
+    (root / "sub" / "tool").write_text("tool")
+    (root / "sub" / "tool").chmod(0o755)
+    (root / "page").write_text("page")
+    (root / "page").chmod(0o600)
+    (root / "link").symlink_to("../elsewhere")
+    return root
+
+
+def test_a_tree_keeps_links_and_executables_but_not_the_author_s_other_permissions(tree: Path) -> None:
+    def module(m: Module) -> None:
+        m[Files]["/srv"].source = tree
+        m[Files]["/srv"].user = "www-data"
+        m[Files]["/srv"].mode = "0750"
+
+    made = evaluated(module)
+    page, tool = digest_bytes(b"page"), digest_bytes(b"tool")
+    assert made.manifest.files == {
+        "/srv": Directory("0750", "www-data"),
+        "/srv/link": Link("../elsewhere"),
+        "/srv/page": BlobFile(page, 4, "0644", "www-data"),
+        "/srv/sub": Directory("0755", "www-data"),
+        "/srv/sub/tool": BlobFile(tool, 4, "0755", "www-data"),
+    }
+    assert {content.path for content in made.contents} == {str(tree / "page"), str(tree / "sub" / "tool")}
+
+
+def test_what_is_declared_by_itself_replaces_its_part_of_a_tree_and_its_content(tree: Path) -> None:
+    def module(m: Module) -> None:
+        m[Files]["/srv"].source = tree
+        m[Files]["/srv/page"].text = "mine"
+
+    made = evaluated(module)
+    assert made.manifest.files["/srv/page"] == TextFile("mine")
+    assert {content.path for content in made.contents} == {str(tree / "sub" / "tool")}
+
+
+def test_equal_files_are_one_content_and_a_mode_counts_for_a_single_file(tree: Path) -> None:
+    def module(m: Module) -> None:
+        m[Files]["/a"].source = tree / "page"
+        m[Files]["/b"].source = tree / "page"
+        m[Files]["/b"].mode = "0600"
+
+    made = evaluated(module)
+    digest = digest_bytes(b"page")
+    assert made.manifest.files == {"/a": BlobFile(digest, 4), "/b": BlobFile(digest, 4, "0600")}
+    assert len(made.contents) == 1
+
+
+def test_a_link_as_source_is_followed_only_at_the_top(tree: Path) -> None:
+    (tree / "alias").symlink_to("page")
+
+    def module(m: Module) -> None:
+        m[Files]["/a"].source = tree / "alias"
+
+    assert evaluated(module).manifest.files["/a"] == BlobFile(digest_bytes(b"page"), 4)
+
+
+def test_special_files_and_unreadable_ones_are_told(tree: Path) -> None:
+    os.mkfifo(tree / "fifo")
+
+    def module(m: Module) -> None:
+        m[Files]["/srv"].source = tree
+
+    with pytest.raises(HoldfastError, match="fifo is neither file, directory nor link"):
+        evaluated(module)
+
+
+def test_data_of_several_modules_becomes_one_file() -> None:
+    def one(m: Module) -> None:
+        m[Files]["/etc/a.json"].json = {"b": [1], "a": {"x": True}}
+        m[Files]["/etc/a.toml"].toml = {"server": {"port": 80}}
+        m[Files]["/etc/a.ini"].ini["main"]["list"] = ["a", "b"]
+        m[Files]["/etc/default/a"].key_value["OPTIONS"] = "-v $x"
+
+    def two(m: Module) -> None:
+        m[Files]["/etc/a.json"].json = {"b": [2], "a": {"y": None}}
+        m[Files]["/etc/a.toml"].toml = {"name": "a"}
+        m[Files]["/etc/a.ini"].ini[""]["top"] = 1
+        m[Files]["/etc/default/a"].key_value["LEVEL"] = lazy(lambda c: len(c[Files]["/etc/a.ini"].ini))
+
+    files = evaluated(one, two).manifest.files
+    assert files["/etc/a.json"] == TextFile(
+        '{\n  "a": {\n    "x": true,\n    "y": null\n  },\n  "b": [\n    1,\n    2\n  ]\n}\n'
+    )
+    assert files["/etc/a.toml"] == TextFile('name = "a"\n\n[server]\nport = 80\n')
+    assert files["/etc/a.ini"] == TextFile("top=1\n\n[main]\nlist=a\nlist=b\n")
+    assert files["/etc/default/a"] == TextFile('LEVEL=2\nOPTIONS="-v \\$x"\n')
+
+
+def test_an_empty_text_is_an_empty_file_and_a_disabled_one_is_none() -> None:
+    def module(m: Module) -> None:
+        m[Files]["/etc/empty"].text = ""
+        m[Files]["/etc/off"].text = "x"
+        m[Files]["/etc/off"].enable = False
+        m[Files]["/var/log/a"].directory = True
+        m[Files]["/etc/l"].link = "/dev/null"
+
+    assert evaluated(module).manifest.files == {
+        "/etc/empty": TextFile(""),
+        "/var/log/a": Directory(),
+        "/etc/l": Link("/dev/null"),
+    }
