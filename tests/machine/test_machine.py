@@ -163,3 +163,8 @@ def test_threads_may_use_it_together(machine: Machine) -> None:
         ]
         units = pool.map(lambda _: machine.wait_for_unit("nginx.service").active_state, range(4))
         assert set(units) == {"active"}
+
+
+def test_a_shell_has_a_terminal_inside(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+    assert machine.shell(["sh", "-c", "tty; exit 9"]) == 9
+    assert "/dev/pts/" in capfd.readouterr().out

@@ -35,6 +35,10 @@ class Backend(Protocol):
         """Words that run the command after them inside, as root. Raises HoldfastError when the machine has stopped."""
         ...
 
+    def attach(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
+        """Run a program as root on the person's terminal; its exit code. Raises HoldfastError as above."""
+        ...
+
     def connect_systemd(self) -> socket.socket:
         """A connection to the private socket of the system's manager. Raises HoldfastError as above."""
         ...
@@ -115,9 +119,9 @@ class Machine:
         return done
 
     def shell(self, command: Command = ("/bin/sh", "-l")) -> int:
-        """Run an interactive program on the person's terminal; its exit code."""
-        words = (*self._backend.enter("/root"), *_words(command))
-        return process.attach(words, env={**_LOGIN, "TERM": os.environ.get("TERM", "dumb")})
+        """Run an interactive program on the person's terminal; its exit code. From the main thread alone."""
+        words = {**_LOGIN, "TERM": os.environ.get("TERM", "dumb")}
+        return self._backend.attach(_words(command), words)
 
     # ----- units
 

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ from holdfast.machine.machine import Machine
 from holdfast.machine.notify import Notifications
 from holdfast.machine.results import Shutdown
 from holdfast.machine.waiting import Deadline
-from holdfast.sandbox import kernel
+from holdfast.sandbox import kernel, terminal
 from holdfast.sandbox.holder import hold
 from holdfast.sandbox.mounts import anchor, mount_root
 from holdfast.sandbox.root import Bind, Root, Scratch
@@ -129,7 +129,17 @@ def _started(layers: tuple[Path, ...], settings: Settings) -> Generator[Containe
         notifications = stack.enter_context(Notifications())
         console = os.memfd_create("console", os.MFD_CLOEXEC)
         stack.callback(os.close, console)
-        line = [*held.enter(), "sh", "-c", _JOIN, "sh", str(group), *_command_line(held.place, settings)]
+        # In a session of its own: Ctrl-C on the person's terminal is for us to handle, in order.
+        line = [
+            "setsid",
+            *held.enter(),
+            "sh",
+            "-c",
+            _JOIN,
+            "sh",
+            str(group),
+            *_command_line(held.place, settings),
+        ]
         environment = {"NOTIFY_SOCKET": notifications.address, "SYSTEMD_LOG_COLOR": "0"}
         container = Container(
             settings,
@@ -289,6 +299,10 @@ class Container:
             *("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"),
             *("--root", f"--wdns={cwd}", "--"),
         )
+
+    def attach(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
+        ptmx = Path(f"/proc/{self._running().pid}/root/dev/pts/ptmx")
+        return terminal.attach((*self.enter("/root"), "setsid", "--ctty", *argv), ptmx=ptmx, env=env)
 
     def connect_systemd(self) -> socket.socket:
         return connect_unix(self._running().pid, _PRIVATE)

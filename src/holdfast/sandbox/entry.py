@@ -17,7 +17,7 @@ from pathlib import Path
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Completed, ProcessError
-from holdfast.sandbox import kernel
+from holdfast.sandbox import kernel, terminal
 from holdfast.sandbox.holder import Held, hold
 from holdfast.sandbox.mounts import anchor, furnish, mount_root
 from holdfast.sandbox.root import Sandbox
@@ -90,10 +90,16 @@ class Inside:
             process.stream(line, env=self.environment(env), shown=words)
 
     def attach(self, argv: Words, *, env: Mapping[str, str] | None = None, cwd: str = "/") -> int:
-        """Run a command on the person's terminal and return its exit code."""
-        terminal = {"TERM": os.environ.get("TERM", "dumb")}
-        words = self.command(argv, cwd=cwd)
-        return process.attach(words, env=self.environment({**terminal, **(env or {})}))
+        """Run a program on the person's terminal, with job control, and return its exit code. From the main thread alone."""
+        words = tuple(str(word) for word in argv)
+        # Session and terminal must be taken inside the PID namespace, with programs that the root need not have.
+        inner = ("setsid", "--ctty", "unshare", f"--root={self._held.place}", f"--wd={cwd}", "--", *words)
+        self.command(words)
+        return terminal.attach(
+            (*self._held.enter(), *inner),
+            ptmx=Path(f"/proc/{self._held.pid}/root{self._held.place}/dev/pts/ptmx"),
+            env=self.environment({"TERM": os.environ.get("TERM", "dumb"), **(env or {})}),
+        )
 
     def close(self) -> None:
         """End every process in here. Leaving the ``with`` block does the same."""
