@@ -42,7 +42,7 @@ def test_a_machine_gets_a_delegated_scope(
         assert lines[1].startswith("holdfast-") and lines[1].endswith("-inner.scope")
         assert lines[2] == "200 False"
         assert (
-            machine.succeed("find /sys/fs/cgroup -name 'holdfast-*'; grep holdfast /proc/mounts || true")
+            machine.succeed("find /sys/fs/cgroup -name 'holdfast-*'; grep /run/holdfast /proc/mounts || true")
             == ""
         )
         assert machine.system_state() == "running"

@@ -2,8 +2,6 @@
 from collections.abc import Mapping
 from enum import Enum
 
-__path__: list[str]
-
 class HeaderFields(Enum):
     error_name = 4
     reply_serial = 5
