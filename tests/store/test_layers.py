@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import stat
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,25 @@ def test_a_whiteout_device_cannot_be_packed_as_a_plain_tree(store: Store, tmp_pa
     make(tmp_path / "tree", [Node(b"x", "char", device=(0, 0))])
     with pytest.raises(HoldfastError, match="overlayfs whiteouts"):
         store.layers.from_tree(tmp_path / "tree", clamp_mtime=0)
+
+
+@pytest.mark.parametrize("growth", [b"", b"xx"])
+def test_a_file_that_changes_while_it_is_packed_is_told(
+    store: Store, tmp_path: Path, growth: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/log").write_bytes(b"x")
+    listxattr = os.listxattr
+
+    def write_and_list(descriptor: int) -> list[str]:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # its status was read a moment ago
+            (tmp_path / "tree/log").write_bytes(growth)
+        return listxattr(descriptor)
+
+    monkeypatch.setattr(os, "listxattr", write_and_list)
+    with pytest.raises(HoldfastError, match=r"tree/log: it changed its size while it was read"):
+        store.layers.from_tree(tmp_path / "tree", clamp_mtime=0)
+    assert list(store.blobs.list()) == []
 
 
 def test_a_tree_that_is_not_there_is_said_so(store: Store, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import shutil
+import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,15 +143,12 @@ def test_a_read_only_store_can_be_read_and_not_written(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def open_to_all(tmp_path: Path) -> Path:
-    """A directory that nobody may enter and write."""
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_mode & 0o001 == 0:
-            directory.chmod(directory.stat().st_mode | 0o011)
-    place = tmp_path / "public"
-    place.mkdir(mode=0o777)
+def open_to_all() -> Generator[Path]:
+    """A directory that nobody may enter and write; tmp_path lies below one that pytest closes again and again."""
+    place = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="holdfast-test-"))
     place.chmod(0o777)
-    return place
+    yield place
+    shutil.rmtree(place)
 
 
 @pytest.mark.system

@@ -71,11 +71,10 @@ class TarStream:
             self._filled(len(part))
             view = view[len(part) :]
 
-    def copy(self, descriptor: int, size: int) -> str:
+    def copy(self, descriptor: int, size: int) -> str | None:
         """Append exactly ``size`` bytes from ``descriptor``; returns their SHA-256 in hexadecimal.
 
-        Raises:
-            HoldfastError: the file has another size by now.
+        None: the file has another size by now, and the tar is spoilt.
         """
         state = hashlib.sha256()
         left = size
@@ -88,7 +87,7 @@ class TarStream:
             self._filled(count)
             left -= count
         if left or os.read(descriptor, 1):
-            raise HoldfastError("the file changed its size while it was read")
+            return None
         return state.hexdigest()
 
     def _filled(self, count: int) -> None:
@@ -197,22 +196,16 @@ class Packer:
             entry = self._entry(path, "file", status)._replace(size=size, xattrs=xattrs)
             self._stream.write(write_header(entry))
             offset = self._stream.offset if size else 0
-            digest = self._copy(descriptor, size, path)
+            digest = self._stream.copy(descriptor, size)
+            if digest is None:
+                raise HoldfastError(
+                    f"cannot pack {self._root / path}: it changed its size while it was read",
+                    resolution="Stop what writes there, then run the command again.",
+                )
             self._stream.write(bytes(padding(size)))
             self.entries.append(entry._replace(sha256=digest, offset=offset))
         finally:
             os.close(descriptor)
-
-    def _copy(self, descriptor: int, size: int, path: str) -> str:
-        try:
-            return self._stream.copy(descriptor, size)
-        except HoldfastError as error:
-            if error.details or error.resolution:
-                raise
-            raise HoldfastError(
-                f"cannot pack {self._root / path}: {error.brief}",
-                resolution="Stop what writes there, then run the command again.",
-            ) from None
 
     def _special(self, parent: int, name: str, path: str, status: os.stat_result) -> None:
         mode = status.st_mode
