@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from holdfast.options import order as order
     from holdfast.options import override as override
 else:
-    _HOME = dict.fromkeys(("Debian", "System"), "holdfast.library") | dict.fromkeys(
-        "Config Module OptionSet after before default force implements lazy option order override".split(),
-        "holdfast.options",
-    )
+    _HOMES = {
+        "holdfast.library": ("Debian", "System"),
+        "holdfast.options": (
+            *("Config", "Module", "OptionSet", "after", "before", "default", "force"),
+            *("implements", "lazy", "option", "order", "override"),
+        ),
+    }
+    _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
     def __getattr__(name):
         home = _HOME.get(name)
@@ -31,7 +35,6 @@ else:
         from importlib import import_module
 
         value = getattr(import_module(home), name)
-        # `holdfast.options` is both a package and no name of ours: only names of _HOME are ever kept.
         globals()[name] = value
         return value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from holdfast.options import Module, before, default, force, lazy
 from tests.options.samples import Files, Hardening, Service, Systemd, Web, config, line, told
@@ -123,6 +124,25 @@ def test_what_a_whole_value_put_aside() -> None:
         ("'root'", "outranked"),
         ("'dropped'", "outranked"),
     ]
+
+
+def test_places_of_what_wins() -> None:
+    places = config(module).places()
+    assert list(places) == sorted(places)
+    assert [f"{name}:{number}" for name, number in places["web.user"]] == [
+        str(Path.cwd() / line(module, "forced")),
+    ]
+    assert [number for _, number in places["web.ports"]] == [
+        int(line(module, text).rpartition(":")[2]) for text in ("before([1])", "= [2]")
+    ]
+    assert set(places) == {
+        'files."/etc/nginx/nginx.conf".text',
+        "systemd.services.hello.hardening.strict",
+        "systemd.services.hello.section.Service.CPUQuota",
+        "systemd.services.hello.user",
+        "web.ports",
+        "web.user",
+    }
 
 
 def test_text_and_data() -> None:

@@ -88,6 +88,27 @@ def reads_a_read_over_lines(m: Module) -> None:
     )
 
 
+def reads_through_a_local_name(m: Module) -> None:
+    hello = m[Systemd].services["hello"]
+    if hello.user == "x":  # here
+        hello.after = ["a"]
+
+
+def reads_in_a_when(m: Module) -> None:
+    with m.when(m[Web].enable):  # type: ignore[arg-type]  # here
+        m[Web].port = 1
+
+
+def asks_a_local_mapping(m: Module) -> None:
+    services = m[Systemd].services
+    if "a" not in services:  # here
+        pass
+
+
+def assigns_an_option_set(m: Module) -> None:
+    m[Web].env = m[Systemd].services["a"]  # type: ignore[assignment]  # here
+
+
 CORRECTIONS: list[tuple[Callable[[Module], None], str]] = [
     (reads_in_an_if, "with m.when(lambda c: c[Web].enable):"),
     (reads_in_a_comparison, "with m.when(lambda c: c[Web].port == 80 and True):"),
@@ -101,6 +122,10 @@ CORRECTIONS: list[tuple[Callable[[Module], None], str]] = [
     (reads_an_entry, "m[Web].user = lazy(lambda c: c[Sysctl]['a'])"),
     (assigns_a_mapping, "m[Web].env = lazy(lambda c: c[Systemd].services['a'].environment)"),
     (asks_whether_a_set_is_true, "with m.when(lambda c: c[Web]):"),
+    (reads_through_a_local_name, "with m.when(lambda c: c[Systemd].services['hello'].user == 'x'):"),
+    (reads_in_a_when, "with m.when(lambda c: c[Web].enable):"),
+    (asks_a_local_mapping, "with m.when(lambda c: 'a' not in c[Systemd].services):"),
+    (assigns_an_option_set, "m[Web].env = lazy(lambda c: c[Systemd].services['a'])"),
     (passes_a_read_on, "lazy(lambda c: c[Web].port)"),
     (reads_a_read_over_lines, "m[Web].user = lazy(lambda c: 'a' + c[Web].text)"),
 ]

@@ -76,6 +76,15 @@ class Config:
 
         return data(self._engine)
 
+    def places(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """File and line of each definition that wins, by the path of its option as people write it.
+
+        Kept beside what is made of the config, never in it: moving a line must not change that.
+        """
+        from holdfast.options.whole import places
+
+        return places(self._engine)
+
     def explain(self, path: tuple[str, ...] | str) -> Explanation:
         """Tell each definition of an option, and why it won or lost. Raises :class:`HoldfastError` for no such option."""
         from holdfast.options.explain import explain

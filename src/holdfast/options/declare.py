@@ -196,17 +196,17 @@ def removed_option(advice: str) -> Option[Never, Never]:
     return made
 
 
-class _SetMeta(type):
+class SetMeta(type):
     """Keeps instances without a ``__dict__``: there is nowhere for a misspelled name to go."""
 
     def __new__(
         mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **details: object
-    ) -> _SetMeta:
+    ) -> SetMeta:
         namespace.setdefault("__slots__", ())
         return super().__new__(mcs, name, bases, namespace, **details)
 
 
-class OptionSet(metaclass=_SetMeta):
+class OptionSet(metaclass=SetMeta):
     """A class of options, and the key to their values: ``m[Nginx].enable = True``, ``c[Nginx].enable``.
 
     ``path`` is where the options appear in documentation, errors and JSON (dotted; the class name in kebab-case unless

@@ -51,6 +51,12 @@ class Def(Generic[T_co]):
         self.priority = priority
         self.order = order
 
+    def __repr__(self) -> str:
+        inner = "lazy(...)" if type(self.value) is Deferred else repr(self.value)
+        if self.order is not None:
+            inner = f"order({self.order}, {inner})"
+        return inner if self.priority is None else f"override({self.priority}, {inner})"
+
 
 if TYPE_CHECKING:
     # One recorded definition: value or Deferred, condition, priority, order, place. A tuple, because there are

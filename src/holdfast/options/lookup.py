@@ -57,7 +57,7 @@ def _descend(engine: Engine, node: Node, rest: Path, aside: bool) -> Slot | Node
     for name, option in node.cls.__hf_options__.items():
         if option.label and name == rest[0] and option.forward is None and option.removed is None:
             return _into(engine, node.slot(option), rest[1:], aside)
-    for cls in engine.extensions.get(node.cls, ()):
+    for cls in [one for base in node.cls.__mro__ for one in engine.extensions.get(base, ())]:
         length = len(cls.__hf_path__)
         if rest[:length] == cls.__hf_path__:
             found = _descend(engine, node.extension(cls), rest[length:], aside)

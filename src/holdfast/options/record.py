@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from holdfast.base.errors import HoldfastError
 from holdfast.options.attrs import Attrs, bind_attrs
-from holdfast.options.declare import bind
+from holdfast.options.declare import SetMeta, bind
 from holdfast.options.definition import PLAIN, UNORDERED, Def, Deferred, freeze
 from holdfast.options.places import author_frame, format_place, frame_at
 
@@ -87,12 +87,12 @@ class Recording:
             return Recording(self.sink, node).read(target)
         if option.type.structural:
             return self.sink.at(self.node.slots.get(option.name) or self.node.slot(option))
-        raise self._too_early((*self.node.path(), option.label))
+        raise self._too_early(self.node.slot(option))
 
-    def _too_early(self, path: tuple[str, ...]) -> HoldfastError:
+    def _too_early(self, at: Slot | Node) -> HoldfastError:
         from holdfast.options.advice import read_while_recording
 
-        return read_while_recording(author_frame(frame_at(2)), path)
+        return read_while_recording(author_frame(frame_at(2)), at)
 
     def write(self, cls: type[OptionSet], name: str, value: object, frame: FrameType) -> None:
         """Record one assignment."""
@@ -105,13 +105,15 @@ class Recording:
                 self.sink.recorder.forward(self, option, self.sink.definition(value, frame))
                 return
             slot = self.node.slot(option)
-        kind = type(value)
+        kind: Any = type(value)
         sink = self.sink
-        if kind is Def or kind is Attrs or sink.closed:
-            if kind is Attrs:
+        if kind is Def or kind is Attrs or type(kind) is SetMeta or sink.closed:
+            if kind is not Def and not sink.closed:
                 from holdfast.options.advice import recorder_as_value
 
-                raise recorder_as_value(frame, slot.path())
+                given: Any = value
+                state = given.__hf__
+                raise recorder_as_value(frame, slot, state.slot if kind is Attrs else state.node)
             slot.defs.append(sink.definition(value, frame))
             return
         slot.defs.append((value, sink.condition, PLAIN, UNORDERED, frame.f_code, frame.f_lasti))
@@ -122,7 +124,7 @@ class Recording:
 
     def no_truth(self, frame: FrameType) -> Exception:
         """Error of asking whether an option set is true."""
-        return self._too_early(self.node.path())
+        return self._too_early(self.node)
 
     def extension(self, cls: type[S]) -> S:
         """Recorder of a set that extends this one."""
@@ -147,7 +149,7 @@ class AttrsRecording:
             return self.sink.at(self.slot.entry(key))
         from holdfast.options.advice import read_while_recording
 
-        raise read_while_recording(frame, (*self.slot.path(), key))
+        raise read_while_recording(frame, self.slot.entry(key))
 
     def write(self, key: str, value: object, frame: FrameType) -> None:
         """Record one definition of one key."""
@@ -185,13 +187,13 @@ class AttrsRecording:
         """Refuse: which keys there are is not known yet."""
         from holdfast.options.advice import keys_while_recording
 
-        raise keys_while_recording(author_frame(frame), self.slot.path())
+        raise keys_while_recording(author_frame(frame), self.slot)
 
     def keys(self, frame: FrameType) -> list[str]:
         """Refuse: which keys there are is not known yet."""
         from holdfast.options.advice import keys_while_recording
 
-        raise keys_while_recording(author_frame(frame), self.slot.path())
+        raise keys_while_recording(author_frame(frame), self.slot)
 
 
 def unknown_option(cls: type[OptionSet], name: str, frame: FrameType) -> Exception:

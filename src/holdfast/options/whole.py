@@ -7,7 +7,8 @@ from holdfast.options.attrs import Attrs
 from holdfast.options.declare import OptionSet
 from holdfast.options.diagnostics import Diagnostics
 from holdfast.options.engine import Undefined
-from holdfast.options.places import format_place
+from holdfast.options.paths import format_path
+from holdfast.options.places import format_place, line_of
 from holdfast.options.tree import UNSET
 from holdfast.options.types import is_mapping, is_plain_sequence, is_plain_set
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from holdfast.options.config import Engine
-    from holdfast.options.tree import Node
+    from holdfast.options.tree import Node, Slot
 
 _AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 
@@ -89,6 +90,40 @@ def _options(engine: Engine, node: Node) -> dict[str, Any]:
 
 def _extensions(engine: Engine, cls: type[OptionSet]) -> list[type[OptionSet]]:
     return [one for base in cls.__mro__ for one in engine.extensions.get(base, ())]
+
+
+def places(engine: Engine) -> dict[str, tuple[tuple[str, int], ...]]:
+    """File and line of each definition that wins, by path."""
+    made: dict[str, tuple[tuple[str, int], ...]] = {}
+
+    def walk_slot(slot: Slot) -> None:
+        if slot.type.structural:
+            engine.force(slot)  # hands whole values and each() to the entries
+        if slot.defs:
+            found = engine.winners(slot)
+            if found:
+                made[format_path(slot.path())] = tuple(
+                    (one[4].co_filename, line_of(one[4], one[5])) for one in found
+                )
+        for entry in (slot.entries or {}).values():
+            if engine.active(entry):
+                walk_slot(entry)
+        if slot.node is not None:
+            walk_node(slot.node)
+
+    def walk_node(node: Node) -> None:
+        for slot in list(node.slots.values()):
+            walk_slot(slot)
+        for extension in list((node.extensions or {}).values()):
+            walk_node(extension)
+
+    def walk() -> None:
+        for cls in engine.available:
+            if cls is not Diagnostics and cls in engine.nodes:
+                walk_node(engine.nodes[cls])
+
+    engine.guard(walk)
+    return dict(sorted(made.items()))
 
 
 def verify(engine: Engine) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from holdfast.options.engine import Engine
-    from holdfast.options.tree import Slot
+    from holdfast.options.tree import Node, Slot
     from holdfast.options.types import Conflict, Mismatch
 
 _SHOWN_CHAIN = 12
@@ -124,8 +124,8 @@ def assignment(slot: Slot) -> str:
     return f"{expression(slot)} = {'...' if example is None else show(example)}"
 
 
-def expression(slot: Slot, root: str = "m") -> str:
-    """Python that reaches a slot: ``m[Systemd].services["hello"].user``."""
+def expression(slot: Slot | Node, root: str = "m") -> str:
+    """Python that reaches a slot or an option set: ``m[Systemd].services["hello"].user``."""
     from holdfast.options.tree import Node
 
     steps: list[str] = []
