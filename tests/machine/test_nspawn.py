@@ -29,6 +29,7 @@ def leftovers() -> dict[str, list[str]]:
             line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "holdfast" in line
         ],
         "groups": [str(path) for path in groups if f"holdfast-{os.getpid()}-" in path.name],
+        "nspawn": sorted(map(str, Path("/run/systemd/nspawn").glob("*/**/*"))),
         "threads": [thread.name for thread in threading.enumerate() if "holdfast" in thread.name],
     }
 
@@ -164,6 +165,22 @@ def test_a_killed_parent_takes_all_with_it(debian_root: Path) -> None:
         assert time.monotonic() < end
         time.sleep(0.02)
     assert leftovers() == before
+
+
+def test_an_interrupt_from_the_terminal_powers_off_in_order(debian_root: Path) -> None:
+    script = (
+        "import os, signal, threading; from pathlib import Path; from holdfast.machine import boot_layers\n"
+        f"with boot_layers((Path({str(debian_root)!r}),), name='interrupted') as machine:\n"
+        "    try:\n"
+        "        threading.Timer(0.3, lambda: os.killpg(0, signal.SIGINT)).start()\n"
+        "        machine.succeed('sleep 60')\n"
+        "    except KeyboardInterrupt:\n"
+        "        print(machine.system_state(), machine.shutdown().forced)\n"
+    )
+    with nothing_left():
+        # A deadline puts it into a session, and so a process group, of its own.
+        done = process.run([sys.executable, "-c", script], check=False, timeout=60)
+    assert done.text == "running False\n", done
 
 
 def test_an_artifact_of_the_store_boots_and_is_leased(debian_root: Path, tmp_path: Path) -> None:

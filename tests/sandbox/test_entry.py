@@ -82,6 +82,12 @@ def test_processes_network_and_name_are_its_own(place: Sandbox) -> None:
     assert shell(shared, "readlink /proc/self/ns/net") == str(Path("/proc/self/ns/net").readlink())
 
 
+def test_names_can_be_resolved_where_the_network_is_shared(place: Sandbox) -> None:
+    shared = dataclasses.replace(place, network=True)
+    assert shell(shared, "cat /etc/resolv.conf") == Path("/etc/resolv.conf").read_text().strip()
+    assert shell(place, "test -e /etc/resolv.conf || echo none") == "none"
+
+
 def test_the_environment_is_chosen(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAKED", "1")
     chosen = dataclasses.replace(place, env={"MINE": "1"})
