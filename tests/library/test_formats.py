@@ -24,7 +24,7 @@ TABLES = st.dictionaries(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=40, deadline=None)
 @given(TABLES)
 def test_toml_reads_back(table: dict[str, Data]) -> None:
     assert tomllib.loads(to_toml(table)) == table

@@ -73,7 +73,7 @@ def test_ports_interfaces_and_the_authors_own_rules() -> None:
     assert text.endswith("}\n\ntable ip nat_mine {\n}\n")
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair[0], sum(pair)))))
 def test_merged_ranges_hold_the_same_ports_apart_from_each_other(ranges: list[tuple[int, int]]) -> None:
     merged = merge_ranges(ranges)

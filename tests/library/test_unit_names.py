@@ -29,7 +29,7 @@ def test_escaping_is_that_of_systemd_escape() -> None:
     assert [escape_path(path) for path in PATHS] == theirs
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_what_is_escaped_is_a_valid_name(text: str) -> None:
     if len(escape(text)) < 240:
