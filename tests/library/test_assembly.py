@@ -139,7 +139,7 @@ def test_what_identity_needs_and_writes() -> None:
 
     manifest = evaluated(module).manifest
     assert manifest.identity.hostname == "test-1"  # the system's name, as a host name
-    assert manifest.packages.install == ("console-setup", "locales-all", "tzdata")
+    assert manifest.packages.install == ("console-setup", "locales", "tzdata")
     assert manifest.files["/etc/hosts"] == TextFile(
         "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
         "127.0.1.1 test-1.example.org test-1\n10.0.0.5 db db.example.org\n"
