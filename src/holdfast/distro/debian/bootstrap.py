@@ -17,7 +17,7 @@ from pathlib import Path
 
 from holdfast.base.digests import hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
-from holdfast.base.events import Event, OutputLine, listen, stage
+from holdfast.base.events import Event, OutputLine, Stage, listen, stage
 from holdfast.base.process import ProcessError
 from holdfast.distro.debian import ids
 from holdfast.distro.debian.compose import Composer
@@ -40,8 +40,9 @@ _ENVIRONMENT = {
 _DPKG = ["dpkg", "--force-unsafe-io", "--force-confdef", "--force-confold"]
 _FIRST = ("base-passwd", "base-files")
 _POLICY = "/usr/sbin/policy-rc.d"
-_FAILED = re.compile(r"^dpkg: error processing package (?P<package>\S+) \(--configure\):$", re.M)
-_SCRIPT = re.compile(r"installed (?P<package>\S+) package (?P<script>\S+) script subprocess")
+_FAILED = re.compile(r"dpkg: error processing (?:package|archive) (?P<package>\S+) \(--\S+\):")
+_SCRIPT = re.compile(r"installed \S+ package (?P<script>\S+) script subprocess")
+_SCRIPTS = {"post-installation": "postinst", "pre-installation": "preinst"}
 
 
 def make_tree(store: Store, package_set: PackageSet, tree: Path) -> Ids:
@@ -181,16 +182,12 @@ def configure(
     }
     titles = stage("Configuring packages", total=len(packages), unit="packages")
     with titles as progress, enter(Sandbox(root, binds=debs, env=env)) as inside:
-
-        def count(event: Event) -> None:
-            if isinstance(event, OutputLine) and event.text.startswith("Setting up "):
-                progress.advance()
-
         for package in dependency_order(packages):
             if "preinst" in package.control_files and package.name not in late:
                 _run_preinst(inside, package)
         first = [name for name in _FIRST if any(package.name == name for package in packages)]
-        with listen(count):
+        follower = _Follower(progress)
+        with listen(follower.listen):
             try:
                 if first:
                     inside.stream([*_DPKG, "--force-depends", "--configure", *first])
@@ -198,13 +195,50 @@ def configure(
                     inside.stream([*_DPKG, "--force-depends", "--unpack", *sorted(debs)])
                 inside.stream([*_DPKG, "--configure", "-a"])
             except ProcessError as error:
-                raise _explain(error) from None
+                raise follower.explain(error) from None
         left = unfinished(work / "upper")
         if left:
             raise HoldfastError(
                 f"not every package could be configured: {', '.join(sorted(left))}",
                 details="\n".join(f"{name}: {status}" for name, status in sorted(left.items())),
             )
+
+
+class _Follower:
+    """Reads along with dpkg: counts packages, and remembers what was printed about one before it failed.
+
+    dpkg goes on after a failure, so that its last lines are seldom about the cause.
+    """
+
+    def __init__(self, progress: Stage) -> None:
+        self._progress = progress
+        self._section: list[str] = []
+        self._failures: list[tuple[str, list[str]]] = []
+
+    def listen(self, event: Event) -> None:
+        if not isinstance(event, OutputLine):
+            return
+        if event.text.startswith(("Setting up ", "Processing triggers ")):
+            self._progress.advance(event.text.startswith("Setting up "))
+            self._section = []
+        self._section.append(event.text)
+        failed = _FAILED.fullmatch(event.text)
+        if failed is not None:
+            self._failures.append((failed["package"], self._section))
+
+    def explain(self, error: ProcessError) -> HoldfastError:
+        """The error about the first package that failed itself, and not for want of another."""
+        for package, section in self._failures:
+            script = next((match["script"] for line in section if (match := _SCRIPT.search(line))), None)
+            if script is not None:
+                return HoldfastError(
+                    f"the package {package} cannot be configured: its {_SCRIPTS.get(script, script)} script fails",
+                    details="\n".join(section),
+                    resolution="Leave the package out of the definition, or choose another version of it.",
+                )
+        for package, section in self._failures:
+            return HoldfastError(f"the package {package} cannot be configured", details="\n".join(section))
+        return error
 
 
 def _run_preinst(inside: Inside, package: Unpacked) -> None:
@@ -225,22 +259,6 @@ def _run_preinst(inside: Inside, package: Unpacked) -> None:
             f"the package {package.name} cannot be installed: its preinst script fails with exit code {done.returncode}",
             details=(done.stdout + done.stderr).decode(errors="replace").strip(),
         )
-
-
-def _explain(error: ProcessError) -> HoldfastError:
-    output = error.output
-    scripts = {match["package"]: match["script"] for match in _SCRIPT.finditer(output)}
-    failed = [match["package"] for match in _FAILED.finditer(output)]
-    culprit = next((name for name in failed if name in scripts), failed[0] if failed else None)
-    if culprit is None:
-        return error
-    script = scripts.get(culprit)
-    what = f"its {script} script fails" if script else "what it depends on is not configured"
-    return HoldfastError(
-        f"the package {culprit} cannot be configured: {what}",
-        details=output,
-        resolution="Leave the package out of the definition, or choose another version of it.",
-    )
 
 
 def _remove_policy(tree: Path) -> None:
