@@ -25,8 +25,8 @@ NOTICE = "<!-- Written by docs/generate.py from the code. Do not edit. -->\n\n"
 def pages() -> dict[str, bytes]:
     """File name below docs/reference/ to its content."""
     return {
-        "cli.md": (NOTICE + "\n".join(command_line())).encode(),
-        "options.md": (NOTICE + "\n".join(options())).encode(),
+        "cli.md": (NOTICE + "\n".join(command_line()).rstrip() + "\n").encode(),
+        "options.md": (NOTICE + "\n".join(options()).rstrip() + "\n").encode(),
         "manifest.schema.json": pretty_json(manifest_schema()),
     }
 

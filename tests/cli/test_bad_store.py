@@ -17,10 +17,20 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, and changes o
 
 def with_mounts(script: str, directory: Path, *arguments: str) -> Completed:
     """Run our command in ``directory``, in a mount namespace that ``script`` has prepared, with the store at ./store."""
+    enter = f'cd "$1"; shift; {script}; exec "$@"'
     return run(
         [
-            *("unshare", "--mount", "--propagation", "private"),
-            *("sh", "-ec", f'cd "$1"; shift; {script}; exec "$@"', "sh", directory, HOLDFAST, *arguments),
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-ec",
+            enter,
+            "sh",
+            directory,
+            HOLDFAST,
+            *arguments,
         ],
         env={"HOLDFAST_STORE": str(directory / "store")},
         check=False,

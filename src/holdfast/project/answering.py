@@ -50,10 +50,9 @@ def document_options(file: Path | None, pattern: str) -> JSON:
 
 def list_option_paths(file: Path, pattern: str) -> JSON:
     """Paths of the options that a system defines or could define, entries of mappings by their names."""
-    config = _config(file, pattern)
-    return sorted(
-        {str(record["path"]) for record in document(config.sets()) if "*" not in str(record["path"])}
-    )
+    paths = sorted(str(record["path"]) for record in document(_config(file, pattern).sets()))
+    found: list[JSON] = [path for path in paths if "*" not in path]
+    return found
 
 
 def _select(systems: tuple[System, ...], pattern: str, file: Path) -> list[System]:

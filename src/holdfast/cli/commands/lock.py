@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -71,7 +72,9 @@ def _show(report: LockReport) -> None:
         _show_set(item)
     if report.dropped:
         click.echo(f"Dropped {len(report.dropped)} package sets that no system asks for any more.")
-    click.echo(f"{'Wrote' if report.written else 'Nothing to change in'} {report.path}")
+    here = Path.cwd()
+    path = report.path.relative_to(here) if report.path.is_relative_to(here) else report.path
+    click.echo(f"{'Wrote' if report.written else 'Nothing to change in'} {path}")
 
 
 def _show_set(item: SetReport) -> None:

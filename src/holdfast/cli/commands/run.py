@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -59,8 +60,12 @@ def machine_name(system: str) -> str:
 
 
 def _attach(machine: Machine, words: Sequence[str]) -> int:
+    """On a terminal the program gets one of its own inside; otherwise what it prints arrives untouched."""
     with _interrupts_for_the_child():
-        code = machine.shell(words or _SHELL)
+        if all(map(os.isatty, (0, 1, 2))):
+            code = machine.shell(words or _SHELL)
+        else:
+            code = machine.attach(words or _SHELL)
     return code if code >= 0 else 128 - code
 
 

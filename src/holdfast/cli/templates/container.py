@@ -16,7 +16,7 @@ from holdfast.library import Files, Identity, Packages, Systemd
 # two different plain values for one option are an error that names both lines.
 def web(m: Module) -> None:
     m[Identity].hostname = "web1"
-    m[Packages].install = ["python3-minimal", "curl"]
+    m[Packages].install = ["python3", "curl"]
     m[Files]["/srv/www/index.html"].text = "<h1>Held fast.</h1>\n"
 
     hello = m[Systemd].services["hello"]
