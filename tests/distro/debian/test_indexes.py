@@ -128,6 +128,15 @@ def test_the_machines_apt_may_allow_an_expired_index(
     assert warning.level == "warning" and "expired on" in warning.text
 
 
+def test_an_index_from_the_future_is_a_warning(store: Store, repository: Repository, server: Server) -> None:
+    repository.date = time.time() + 2 * 86400
+    repository.publish()
+    events: list[Event] = []
+    with listen(events.append):
+        fetch_indexes(store, TRIXIE, (repository.source(server.url),))
+    assert [event.level for event in events if isinstance(event, Message)] == ["warning"]
+
+
 def test_another_suites_index_is_refused(store: Store, repository: Repository, server: Server) -> None:
     repository.release |= {"Suite": "oldstable", "Codename": "bookworm"}
     repository.publish()

@@ -2,7 +2,7 @@
 
 Maintainer scripts make accounts in three ways (adduser, systemd-sysusers, useradd), each of which takes the next free number;
 so the numbers depend on the order of configuration. Holdfast lets them, which leaves every home, shell and shadow entry
-exactly as the distribution makes it, and then renumbers the finished tree: account databases and the owners of files (ADR 0009).
+exactly as the distribution makes it, and then renumbers the finished tree: account databases and the owners of files (ADR 0008).
 """
 
 from __future__ import annotations

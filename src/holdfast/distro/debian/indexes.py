@@ -199,6 +199,8 @@ def _check_identity(release: ReleaseFile, source: Source, what: str) -> None:
 
 
 def _check_age(release: ReleaseFile, source: Source, mirror: Mirror, what: str) -> None:
+    if release.date > time.time() + 86400:
+        message(f"{what} is dated {release.fields['date']}: is this machine's clock right?", level="warning")
     if release.valid_until is None or release.valid_until >= time.time():
         return
     ended = release.fields.get("valid-until", "")

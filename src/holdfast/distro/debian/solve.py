@@ -50,6 +50,7 @@ APT::Get::Assume-Yes "true";
 APT::Get::Show-User-Simulation-Note "false";
 Acquire::Languages "none";
 Acquire::Check-Valid-Until "false";
+Acquire::Check-Date "false";
 """
 """apt.conf(5). Nothing of the machine's own configuration is read; ages were checked when the indexes were fetched."""
 
