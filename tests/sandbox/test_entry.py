@@ -183,6 +183,19 @@ def test_a_killed_parent_leaves_nothing(base_layer: Path) -> None:
     assert Path("/proc/self/mountinfo").read_text() == mounts
 
 
+def test_a_forked_child_does_not_keep_a_sandbox(base_layer: Path) -> None:
+    script = (
+        "import os, time; from pathlib import Path; from holdfast.sandbox import Bind, Root, Sandbox, Scratch, enter\n"
+        f"place = Sandbox(Root((Path({str(base_layer)!r}),), Scratch()), binds={{'/usr': Bind(Path('/usr'))}})\n"
+        "with enter(place) as inside:\n"
+        "    child = os.fork()\n"
+        "    if child == 0: time.sleep(20); os._exit(0)\n"
+        "    started = time.monotonic()\n"
+        "print(time.monotonic() - started < 5); os.kill(child, 9)\n"
+    )
+    assert process.run([sys.executable, "-c", script]).text == "True\n"
+
+
 def test_a_root_that_lacks_mount_points_and_is_read_only_is_told(tmp_path: Path) -> None:
     with pytest.raises(HoldfastError, match=f"prepare the root file system {tmp_path}"):
         run(Sandbox(Root((tmp_path,))), ["true"])

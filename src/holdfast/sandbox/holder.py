@@ -8,6 +8,7 @@ namespace and takes the mounts, the network and the rest back. Nothing is left t
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -63,6 +64,8 @@ class Held:
         with self._lock:
             if self._pipe:
                 os.close(self._pipe.pop())
+                # A forked child of ours may still have the pipe open. Nobody has waited for the holder yet, so the number is its own.
+                os.kill(self.pid, signal.SIGKILL)
 
 
 @contextmanager
