@@ -76,7 +76,7 @@ outers = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(outers)
 def test_what_is_written_is_read_back_equal(value: Outer) -> None:
     assert decode_json(Outer, canonical_json(value), what="x") == value
@@ -95,7 +95,7 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(nested)
 def test_any_data_is_read_or_refused_with_its_place_and_never_crashes(data: object) -> None:
     try:

@@ -164,7 +164,7 @@ def put(store: Store, config: bytes, blobs: list[bytes]) -> Artifact:
 contents = st.binary(min_size=1, max_size=2)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     artifacts=st.lists(st.tuples(contents, st.lists(contents, max_size=3)), min_size=1, max_size=5),
     roots=st.lists(

@@ -49,7 +49,7 @@ def regular_files(root: Path) -> list[Path]:
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_is_found(
     pristine: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
