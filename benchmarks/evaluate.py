@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -94,11 +95,11 @@ def rows() -> Iterable[Row]:
         goal = f"<= {GOALS[name]}x"
         if theirs is None:
             bound = STATED[name] * GOALS[name]
-            (sample,) = alternate(command(mine), rounds=9)
+            (sample,) = alternate(cpu(mine), rounds=9)
             yield Row(
                 WORK[name],
                 sample,
-                f"{goal} of the stated {STATED[name]:.2f} s",
+                f"{goal} of the stated {STATED[name]:.2f} s (ours in CPU time)",
                 sample.seconds <= bound,
                 BOUND[name],
                 "evalModules: peer not available",
@@ -111,9 +112,21 @@ def rows() -> Iterable[Row]:
         yield Row(WORK[name], sample, goal, met, BOUND[name], "evalModules", reference)
 
 
+def cpu(argv: list[str]) -> Callable[[], Sample]:
+    """A measurement in CPU time of the process and its child: beside a stated figure, other people's load must not count."""
+
+    def once() -> Sample:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        sample = command(argv)()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return Sample(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, sample.peak_kb)
+
+    return once
+
+
 def bare() -> Sample:
     """What a Python that does nothing takes here and now: tells a busy machine from a slow evaluator."""
-    (sample,) = alternate(command([sys.executable, "-I", "-c", ""]), rounds=9)
+    (sample,) = alternate(cpu([sys.executable, "-I", "-c", ""]), rounds=9)
     return sample
 
 

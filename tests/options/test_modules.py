@@ -195,6 +195,16 @@ def test_inputs_of_an_evaluation() -> None:
     assert "was given no str" in told(lambda: config(asks))
 
 
+def test_extending_keeps_the_kind_and_the_inputs() -> None:
+    @module(kind="host")
+    def host(m: Module) -> None:
+        m[Web].user = m.given(str)
+
+    c = config(kind="host", given=["x"]).extend([host])
+    assert c[Web].user == "x"
+    assert c.extend([factory(1)])[Web].ports == (1,)
+
+
 def test_what_is_no_module() -> None:
     def imports(m: Module) -> None:
         m.imports(3)  # type: ignore[arg-type]  # here

@@ -53,6 +53,21 @@ def test_the_example_of_the_design() -> None:
     assert c.data()["systemd"]["services"]["hello"]["hardening"] == {"strict": True}
 
 
+def test_what_one_evaluation_makes_of_a_default_does_not_leak_into_the_next() -> None:
+    class Shared(OptionSet):
+        items = option(list_of(INT), default=())
+        shout = option(STR, default="a", apply=str.upper)
+
+    def module(m: Module) -> None:
+        m[Shared].items = ()
+        m[Shared].items = (1,)
+        m[Shared].shout = "b"
+
+    for _ in range(2):
+        assert evaluate([], sets=[Shared]).data() == {"shared": {"items": [], "shout": "A"}}
+        assert evaluate([module], sets=[Shared]).data() == {"shared": {"items": [1], "shout": "B"}}
+
+
 def test_a_plain_list_replaces_a_default_list() -> None:
     def module(m: Module) -> None:
         m[Web].ports = default([1])
@@ -229,6 +244,12 @@ def test_an_entry_knows_its_key() -> None:
 
     c = config(module)
     assert c[Systemd].services["a"].name == "a"
+
+    def assigns(m: Module) -> None:
+        m[Systemd].services["a"].name = "b"  # type: ignore[assignment]
+
+    message = refused(assigns)
+    assert message.startswith(f"{line(assigns, 'name')}: systemd.services.a.name is the key of its entry")
 
 
 class Elsewhere(OptionSet, path="elsewhere"):

@@ -165,12 +165,13 @@ def entry_name(*, doc: str = "Key of this entry.") -> Option[str, Never]:
     made: Option[Any, Any] = Option(STR, frame.f_code, frame.f_lasti)
     made.doc = doc
     made.read_only = True
-    made.fallback_function = _key_of
+    made.fallback_function = key_of
     made.default_text = "the entry's key"
     return made
 
 
-def _key_of(view: OptionSet) -> str:
+def key_of(view: OptionSet) -> str:
+    """Key that a submodule is found under."""
     return view.__hf__.node.key()
 
 

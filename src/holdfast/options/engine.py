@@ -195,7 +195,9 @@ class Engine:
     def _constant(self, slot: Slot, value: Any) -> Any:
         """Remember what an option is without definitions, if that can never differ."""
         option = slot.option
-        if option is not None and option.apply is None and type(value) in _CONSTANT and not slot.defs:
+        if option is None or slot.defs or self.united or option.apply is not None:
+            return value
+        if type(value) in _CONSTANT:
             option.constant = value
         return value
 

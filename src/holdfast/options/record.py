@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from holdfast.base.errors import HoldfastError
 from holdfast.options.attrs import Attrs, bind_attrs
-from holdfast.options.declare import SetMeta, bind
+from holdfast.options.declare import SetMeta, bind, key_of
 from holdfast.options.definition import PLAIN, UNORDERED, Def, Deferred, freeze
+from holdfast.options.paths import format_path
 from holdfast.options.places import author_frame, format_place, frame_at
 
 TYPE_CHECKING = False
@@ -101,6 +102,11 @@ class Recording:
             option = cls.__hf_options__.get(name)
             if option is None:
                 raise self.unknown(cls, name, frame)
+            if option.fallback_function is key_of:
+                raise HoldfastError(
+                    f"{_place(frame)}: {format_path((*self.node.path(), name))} is the key of its entry; it cannot be assigned.",
+                    resolution=f"Use another key: ...[{value!r}]",
+                )
             if option.forward is not None or option.removed is not None:
                 self.sink.recorder.forward(self, option, self.sink.definition(value, frame))
                 return
