@@ -1,9 +1,10 @@
 #!/bin/bash
 # The tour that `make demo` gives: one definition, locked, built, booted, queried, changed. Everything happens in .demo/,
-# which `make clean` removes; no committed file is touched.
+# which `make clean` removes (DEMO_PLACE names another directory); no committed file is touched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-place=$PWD/.demo
+place=${DEMO_PLACE:-$PWD/.demo}
+program=$PWD/.venv/bin/holdfast
 root=()
 [ "$(id -u)" -eq 0 ] || root=(sudo)
 
@@ -11,7 +12,7 @@ mkdir -p "$place"
 cp -r examples/web "$place/"
 cd "$place/web"
 
-holdfast() { "${root[@]}" env HOLDFAST_STORE="$place/store" "$place/../.venv/bin/holdfast" "$@"; }
+holdfast() { "${root[@]}" env HOLDFAST_STORE="$place/store" "$program" "$@"; }
 
 bold=""; plain=""
 [ -t 1 ] && { bold=$'\e[1m'; plain=$'\e[0m'; }
@@ -53,7 +54,7 @@ say "Where a value comes from"
 show holdfast explain web packages.install
 
 say "One line changed: only the configuration is built again"
-show sed -i 's/Held fast/Held faster/' systems.py
+show sed -i "s/Held fast/Held fast since $(date +%T)/" systems.py
 show holdfast build web
 show holdfast run web -- curl --silent --show-error --fail http://localhost/
 

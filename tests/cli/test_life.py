@@ -17,6 +17,7 @@ from holdfast.cli.commands.run import machine_name
 from holdfast.project.building import store_contents
 from holdfast.project.evaluation import Evaluation, evaluate
 from holdfast.store import Store, open_store
+from tests.architecture.checkout import ROOT
 from tests.cli.projects import write_project
 
 HOLDFAST = Path(sys.executable).with_name("holdfast")
@@ -174,6 +175,19 @@ def test_a_file_that_changes_during_the_build_is_refused(project: Project, tmp_p
 def evaluate_with_source(directory: Path) -> Evaluation:
     write_project(directory, 'm[Files]["/srv/page.html"].source = "page.html"')
     return evaluate("web", start=directory)
+
+
+def test_the_demo_shows_the_page_and_the_changed_page(shared_store: Store, tmp_path: Path) -> None:
+    (tmp_path / "store").symlink_to(shared_store.root)
+    completed = run([ROOT / "examples" / "demo.sh"], env={"DEMO_PLACE": str(tmp_path)}, timeout=600)
+    assert "\n<h1>Held fast.</h1>\n" in completed.text
+    assert "\n<h1>Held fast since " in completed.text
+    assert "packages.install = [" in completed.text
+    assert "systems/web/web" in completed.text
+    changed = (
+        run(["git", "-C", ROOT, "status", "--porcelain", "examples"]).text if (ROOT / ".git").exists() else ""
+    )
+    assert changed == ""
 
 
 def test_doctor_finds_this_machine_able() -> None:
