@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from holdfast.base.errors import HoldfastError
 from holdfast.options import (
     INT,
     STR,
@@ -171,6 +172,33 @@ def test_a_forced_submodule_replaces_what_others_wrote() -> None:
     assert (c[Systemd].services["b"].user, c[Systemd].services["b"].after) == ("fresh", ("x",))
 
 
+def test_each_that_goes_wrong() -> None:
+    def no_keys(m: Module) -> None:
+        m[Systemd].services.each(lambda c: 3, named)  # type: ignore[arg-type,return-value]
+
+    def odd_keys(m: Module) -> None:
+        m[Systemd].services.each(lambda c: [3], named)  # type: ignore[list-item]
+
+    def raises(m: Module) -> None:
+        m[Systemd].services.each(lambda c: ["a"], failing)
+
+    def named(service: Service, key: str) -> None:
+        service.user = key
+
+    def failing(service: Service, key: str) -> None:
+        service.user = NOTHING[key]
+
+    assert refused(no_keys).startswith(
+        f"{line(no_keys, '3')}: the each() of systemd.services failed: TypeError"
+    )
+    assert refused(odd_keys).startswith(
+        f"{line(odd_keys, '3')}: systemd.services takes strings as keys, not int 3"
+    )
+    message = refused(raises)
+    assert message.startswith(f"{line(raises, 'each')}: the each() of systemd.services failed: KeyError: 'a'")
+    assert f"raised at {line(failing, 'NOTHING')}" in message
+
+
 def test_unknown_entries_suggest() -> None:
     def module(m: Module) -> None:
         m[Systemd].services["nginx"].user = "x"
@@ -214,6 +242,21 @@ def test_authors_code_that_fails_keeps_option_chain_and_place() -> None:
     assert message.startswith(
         f"{line(module, 'm.when')}: the condition of web.port failed: ZeroDivisionError"
     )
+
+
+def test_an_error_has_a_cause_only_if_the_author_raised_it() -> None:
+    def module(m: Module) -> None:
+        m[Web].user = lazy(lambda c: c[Web].text)
+        m[Web].text = lazy(lambda c: NOTHING["x"])
+        m[Web].env = lazy(lambda c: {"a": c[Systemd].services["none"].user})
+
+    c = config(module)
+    with pytest.raises(HoldfastError) as caught:
+        c[Web].user  # noqa: B018
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(HoldfastError) as caught:
+        c[Web].env  # noqa: B018
+    assert caught.value.__cause__ is None
 
 
 def test_an_author_may_catch_what_a_read_raises() -> None:

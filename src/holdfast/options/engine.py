@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from holdfast.base.errors import HoldfastError
-from holdfast.options.attrs import bind_attrs
 from holdfast.options.declare import bind
 from holdfast.options.definition import OPTION_DEFAULT, PLAIN, UNORDERED, Def, Deferred
-from holdfast.options.record import Sink
-from holdfast.options.tree import BUSY, UNSET, Branch, Node, Slot, slot_of
+from holdfast.options.structure import attrs_at, drop_below, submodule_at
+from holdfast.options.tree import BUSY, UNSET, Node, Slot, slot_of
 from holdfast.options.types import Conflict, Mismatch
 
 TYPE_CHECKING = False
@@ -145,6 +144,8 @@ class Engine:
             from holdfast.options.words import conflicting
 
             raise conflicting(self, slot, conflict) from None
+        except Exception as error:
+            raise self.failed(error, slot, "merging of")  # noqa: B904 - failed() sets the cause
         finally:
             slot.value = value
             slot.doing = None
@@ -163,7 +164,7 @@ class Engine:
             type_ = self.united.get(option, type_)
         if type_.structural and live and self._below(slot):
             if live[0][2] < PLAIN:
-                _drop_below(slot)
+                drop_below(slot)
             elif live[0][2] > PLAIN and self.active_below(slot):
                 live = []
         if not live:
@@ -178,7 +179,7 @@ class Engine:
             live = [given]
         elif option is not None and option.read_only and len(live) > 1:
             raise Conflict([(one[0], one) for one in live], why="are more than one, and it is read-only")
-        values: Values = [(self._run(one, slot) if type(one[0]) is Deferred else one[0], one) for one in live]
+        values: Values = [(self.run(one, slot) if type(one[0]) is Deferred else one[0], one) for one in live]
         value = type_.merge(self, slot, values)
         if option is None:
             return value
@@ -189,7 +190,7 @@ class Engine:
             try:
                 return option.apply(value)
             except Exception as error:
-                raise self._failed(error, slot, "apply of") from error
+                raise self.failed(error, slot, "apply of")  # noqa: B904 - failed() sets the cause
         return value
 
     def _constant(self, slot: Slot, value: Any) -> Any:
@@ -228,7 +229,7 @@ class Engine:
         try:
             result = condition.thunk(self.config)
         except Exception as error:
-            raise self._failed(error, slot, "condition of") from error
+            raise self.failed(error, slot, "condition of")  # noqa: B904 - failed() sets the cause
         if result is not True and result is not False:
             from holdfast.options.words import not_a_truth
 
@@ -236,20 +237,21 @@ class Engine:
         condition.value = result
         return result
 
-    def _run(self, definition: Recorded, slot: Slot) -> object:
+    def run(self, definition: Recorded, slot: Slot) -> object:
+        """Value of a lazy definition."""
         slot.doing = definition
         thunk: Any = definition[0]
         try:
             value = thunk.thunk(self.config)
         except Exception as error:
-            raise self._failed(error, slot, "lazy value of") from error
+            raise self.failed(error, slot, "lazy value of")  # noqa: B904 - failed() sets the cause
         if type(value) is Def:
             from holdfast.options.words import lazy_gave_def
 
             raise lazy_gave_def(self, definition)
         return value
 
-    def _failed(self, error: Exception, slot: Slot, what: str) -> Exception:
+    def failed(self, error: Exception, slot: Slot, what: str) -> Exception:
         """Errors of ours already tell everything; those of the author's code get the option and the chain."""
         if isinstance(error, (HoldfastError, Mismatch, Conflict)):
             return error
@@ -270,7 +272,7 @@ class Engine:
             try:
                 given = option.fallback_function(self.view(node))
             except Exception as error:
-                raise self._failed(error, slot, "default of") from error
+                raise self.failed(error, slot, "default of")  # noqa: B904 - failed() sets the cause
         elif given is UNSET or (slot.type.structural and self.active_below(slot)):
             return None
         if type(given) is Def:
@@ -331,68 +333,17 @@ class Engine:
         return node.extensions is not None and any(self._active_node(one) for one in node.extensions.values())
 
     def attrs(self, slot: Slot, whole: list[tuple[str, Recorded]]) -> Attrs[Any, Any]:
-        """Mapping of a slot, with the keys of whole-value definitions and of each() handed to the entries."""
-        from holdfast.options.config import AttrsView
-
-        ran = slot.ran if slot.ran is not None else []
-        for definition in slot.each or ():
-            if _among(definition, ran) or not (
-                definition[1] is None or self.holds(definition[1], slot, definition)
-            ):
-                continue
-            slot.doing = definition
-            made: Any = definition[0]
-            keys, body = made
-            names: Any = self._run((keys, None, 0, 0, definition[4], definition[5]), slot)
-            sink = Sink(self.recorder)
-            for key in names:
-                if type(key) is not str:
-                    raise Mismatch(key, definition, expected="strings as keys")
-                entry = slot.entry(key)
-                entry.present = UNSET
-                body(sink.at(entry), key)
-            sink.closed = True
-            slot.ran = ran = [*ran, definition]
-        for key, definition in whole:
-            entry = slot.entry(key)
-            entry.defs.append(definition)
-            entry.present = True
-        return bind_attrs(AttrsView(self, slot))
+        """Mapping of a slot; ``whole``: keys and values of its whole-value definitions."""
+        return attrs_at(self, slot, whole)
 
     def submodule(self, slot: Slot, cls: type[OptionSet], values: Values) -> Any:
-        """View of a submodule, after its whole-value functions have recorded into it."""
-        node = slot.below(cls)
-        ran = slot.ran if slot.ran is not None else []
-        for function, definition in values:
-            if _among(definition, ran):
-                continue
-            sink = Sink(self.recorder)
-            slot.doing = definition
-            record: Any = function
-            try:
-                record(sink.set_at(node, cls))
-            except Exception as error:
-                raise self._failed(error, slot, "submodule function of") from error
-            sink.closed = True
-            slot.ran = ran = [*ran, definition]
-        return self.view(node)
+        """View of a submodule; ``values``: functions that record into it."""
+        return submodule_at(self, slot, cls, values)
 
     def merge_part(self, slot: Slot, name: str, type_: Type[Any, Any], values: Values) -> Any:
         """Merge a part of a value that has a place of its own, such as an item of a list of submodules."""
         part = slot_of(slot, name, type_, None)
         return type_.merge(self, part, values)
-
-
-def _among(definition: Recorded, ran: list[Recorded]) -> bool:
-    return any([one is definition for one in ran])  # by identity: equality would compare the author's values
-
-
-def _drop_below(slot: Slot) -> None:
-    """Put aside what a stronger definition of the whole value replaces."""
-    aside = Branch(slot.parent, slot.name, slot.type, slot.option)
-    aside.entries, aside.node, aside.each = slot.entries, slot.node, slot.each
-    slot.dropped = aside
-    slot.entries = slot.node = slot.each = None
 
 
 def _position(definition: Recorded) -> int:

@@ -171,11 +171,16 @@ class Coerced(Type[R, "W | W2"]):
             plain = self.source.read(value, definition)
         except Mismatch:
             return value
-        return self.convert(plain)
+        try:
+            return self.convert(plain)
+        except Exception as error:
+            hint = f"Converting it failed: {type(error).__name__}: {error}"
+            raise Mismatch(value, definition, expected=self.words, hint=hint) from error
 
     def read(self, value: object, definition: Recorded) -> R:
+        converted = self._converted(value, definition)
         try:
-            return self.target.read(self._converted(value, definition), definition)
+            return self.target.read(converted, definition)
         except Mismatch as mismatch:
             raise Mismatch(
                 value, definition, expected=self.words, hint=mismatch.hint, at=mismatch.at

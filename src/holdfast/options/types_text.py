@@ -43,9 +43,7 @@ def separated(separator: str) -> Type[str, str]:
 
 class _Lines(Exact[str]):
     def __init__(self) -> None:
-        super().__init__(
-            "lines of text (definitions follow each other)", str, {"type": "string"}, "Write it in quotes."
-        )
+        super().__init__("lines of text", str, {"type": "string"}, "Write it in quotes.")
 
     def merge(self, engine: Engine, slot: Slot, values: Values) -> str:
         pieces = [self.read(*value) for value in values]

@@ -197,10 +197,10 @@ def lazy_gave_def(engine: Engine, definition: tuple[Any, ...]) -> HoldfastError:
 
 def failed_code(engine: Engine, slot: Slot, what: str, error: Exception) -> HoldfastError:
     """The author's own function raised."""
-    where = _place(slot.doing) if slot.doing is not None else ""
+    where = f"{_place(slot.doing)}: " if slot.doing is not None else ""
     return with_cause(
         HoldfastError(
-            f"{where}: the {what} {name(slot)} failed: {type(error).__name__}: {error}",
+            f"{where}the {what} {name(slot)} failed: {type(error).__name__}: {error}",
             details=_details(_raised_at(error), chain_lines(engine, without=slot)),
             resolution="Correct that code; everything an option's function needs must be readable from its config.",
         ),
