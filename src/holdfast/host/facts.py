@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids
@@ -42,9 +43,10 @@ def read_facts(
     with explain_os_errors("read the system"):
         basics = read_basics(root, manifest, state)
         wishes = make_wishes(manifest, basics, state, ids=ids, epoch=epoch)
-        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *record_paths(manifest, state)})
+        record = record_paths(next_generation(manifest_digest(manifest), state))
+        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *record})
         located = {path: root.locate(path) for path in paths}
-        managed = {path: root.locate(path) for path in state.paths} if state else {}
+        managed = {path: located.get(path) or root.locate(path) for path in state.paths} if state else {}
         gone = _gone(state, managed, {located[path].real: wish.node for path, wish in wishes.nodes.items()})
         if gone:
             located = {path: root.locate(path, ignoring=gone) for path in paths}
@@ -63,17 +65,17 @@ def _gone(state: State | None, managed: Mapping[str, Located], wished: Mapping[s
     )
 
 
-def record_paths(manifest: Manifest, state: State | None) -> tuple[str, ...]:
-    """Where the new generation is recorded: its manifest, the link to it, the state."""
-    directory = places.generation_path(next_generation(manifest, state))
-    return f"{directory}/manifest.json", places.CURRENT, places.STATE, posixpath.join(places.KEPT, "x")
+def record_paths(generation: int) -> tuple[str, ...]:
+    """Where a generation is recorded: its manifest, the link to it, the state; and a place in what is kept."""
+    manifest = f"{places.generation_path(generation)}/manifest.json"
+    return manifest, places.CURRENT, places.STATE, posixpath.join(places.KEPT, "x")
 
 
-def next_generation(manifest: Manifest, state: State | None) -> int:
-    """The generation's number: a new one for a new manifest."""
+def next_generation(manifest: Digest, state: State | None) -> int:
+    """The generation's number: a new one for a new manifest, given by its digest."""
     if state is None:
         return 1
-    return state.generation + (state.manifest != manifest_digest(manifest))
+    return state.generation + (state.manifest != manifest)
 
 
 def read_recorded_state(root: RootDirectory) -> State | None:

@@ -16,7 +16,7 @@ from holdfast.host.nodes import Absent, File, Folder, Node, Special, Symlink, Wi
 from holdfast.host.rooted import Located
 from holdfast.host.state import STATE_VERSION, Managed, State, write_state
 from holdfast.host.wishes import Wishes, make_wishes
-from holdfast.manifest.document import manifest_digest, write_manifest
+from holdfast.manifest.document import write_manifest
 from holdfast.manifest.model import Manifest
 
 _SECRET = ("/etc/shadow", "/etc/gshadow")
@@ -54,8 +54,8 @@ def make_plan(facts: Facts, state: State | None, manifest: Manifest, *, ids: Ids
             details="" if len(problems) == 1 else "\n".join(f"- {problem}" for problem in problems),
             resolution="Change the definition, then run the command again.",
         )
-    work.record(manifest)
-    return Plan(tuple(work.actions), work.contents, work.new_state(manifest))
+    new_state = work.record(manifest)
+    return Plan(tuple(work.actions), work.contents, new_state)
 
 
 class _Planning:
@@ -225,10 +225,13 @@ class _Planning:
         self._make_parents(self.facts.located[posixpath.join(places.KEPT, "x")])
         self.actions.append(Keep(real, node.digest, reason))
 
-    def record(self, manifest: Manifest) -> None:
-        """The generation's manifest, the link to it, and last of all the state."""
-        manifest_path, current, state, _ = record_paths(manifest, self.state)
-        self._record(manifest_path, write_manifest(manifest))
+    def record(self, manifest: Manifest) -> State:
+        """The generation's manifest, the link to it, and last of all the state, which it returns."""
+        data = write_manifest(manifest)
+        digest = digest_bytes(data)
+        generation = next_generation(digest, self.state)
+        manifest_path, current, state, _ = record_paths(generation)
+        self._record(manifest_path, data)
         target = posixpath.relpath(posixpath.dirname(manifest_path), places.HOME)
         located = self.facts.located[current]
         if located.node != Symlink(target):
@@ -237,7 +240,9 @@ class _Planning:
         if self.state is not None:
             data = write_state(self.state)
             self.contents[digest_bytes(data)] = data  # what undoing this plan puts back
-        self._record(state, write_state(self.new_state(manifest)))
+        new_state = self._new_state(manifest, digest, generation)
+        self._record(state, write_state(new_state))
+        return new_state
 
     def _record(self, path: str, data: bytes) -> None:
         located = self.facts.located[path]
@@ -249,12 +254,12 @@ class _Planning:
         self.contents[node.digest] = data
         self.actions.append(put(located.real, node, located.node, "record the generation"))
 
-    def new_state(self, manifest: Manifest) -> State:
+    def _new_state(self, manifest: Manifest, digest: Digest, generation: int) -> State:
         settled = self.wishes.settled
         return State(
             version=STATE_VERSION,
-            generation=next_generation(manifest, self.state),
-            manifest=manifest_digest(manifest),
+            generation=generation,
+            manifest=digest,
             paths=self.paths,
             parents=tuple(sorted(parent for parent in self._parents if not parent.startswith(places.HOME))),
             users=settled.users,
