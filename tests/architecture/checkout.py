@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def tracked_files() -> tuple[Path, ...]:
 
 def python_files() -> tuple[Path, ...]:
     return tuple(path for path in tracked_files() if path.suffix == ".py")
+
+
+@cache
+def source(path: Path) -> str:
+    return path.read_text()
+
+
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the file's syntax tree, parsed once for all tests of a worker."""
+    return tuple(ast.walk(ast.parse(source(path))))
 
 
 def shown(path: Path) -> str:

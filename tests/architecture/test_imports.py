@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from holdfast.base.process import run
-from tests.architecture.checkout import BIN, ROOT, SOURCE, python_files, shown
+from tests.architecture.checkout import BIN, ROOT, SOURCE, nodes, python_files, shown, source
 
 ENGINE_PACKAGES = ("base", "manifest", "store", "host")
 NOT_IN_3_10 = {"tomllib"}
@@ -23,10 +24,11 @@ NAMES_NOT_IN_3_10 = {
 }
 
 
+@cache
 def imports(path: Path) -> list[tuple[int, str, str]]:
     """Line, module and name of everything the file imports, at any depth."""
     found: list[tuple[int, str, str]] = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -41,7 +43,7 @@ def test_one_door_to_processes() -> None:
     guilty = [
         f"{shown(path)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and (node.value.id, node.attr) in {("os", call) for call in calls}
@@ -54,7 +56,7 @@ def test_only_cli_and_engine_exit_or_print() -> None:
     for path in SOURCE.rglob("*.py"):
         if path.relative_to(SOURCE).parts[0] in {"cli", "engine"}:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 if called in {"print", "sys.exit", "exit", "quit", "breakpoint"}:
@@ -66,7 +68,7 @@ def test_engine_packages_run_on_python_3_10() -> None:
     guilty: list[str] = []
     for package in ENGINE_PACKAGES:
         for path in (SOURCE / package).rglob("*.py"):
-            ast.parse(path.read_text(), feature_version=(3, 10))
+            ast.parse(source(path), feature_version=(3, 10))
             for line, module, name in imports(path):
                 if module in NOT_IN_3_10 or (module, name) in NAMES_NOT_IN_3_10:
                     guilty.append(f"{shown(path)}:{line} {module} {name}")
@@ -76,10 +78,11 @@ def test_engine_packages_run_on_python_3_10() -> None:
 def test_no_relative_imports_and_no_postponed_annotations_forgotten() -> None:
     guilty: list[str] = []
     for path in python_files():
-        tree = ast.parse(path.read_text())
+        tree = nodes(path)[0]
+        assert isinstance(tree, ast.Module)
         guilty += [
             f"{shown(path)}:{node.lineno} relative import"
-            for node in ast.walk(tree)
+            for node in nodes(path)
             if isinstance(node, ast.ImportFrom) and node.level
         ]
         defines = any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body)

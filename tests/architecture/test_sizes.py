@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.architecture.checkout import SOURCE, python_files, shown
+from tests.architecture.checkout import SOURCE, nodes, python_files, shown
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -19,7 +19,7 @@ def test_files_are_at_most_400_lines() -> None:
 def test_functions_are_at_most_60_lines() -> None:
     long: dict[str, int] = {}
     for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > MAX_FUNCTION_LINES:
