@@ -6,14 +6,18 @@ import contextvars
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from holdfast.base.codec import canonical_json
+from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
+from holdfast.build.accounts import known_ids
 from holdfast.build.cache import run_layer_step, run_step
 from holdfast.build.checks import check_tree
 from holdfast.build.layers import collect_layer
 from holdfast.build.locales import make_locale
 from holdfast.build.steps import Step, code_digest
 from holdfast.distro.family import family
+from holdfast.distro.lockfile import Ids as LockedIds
 from holdfast.distro.lockfile import PackageSet, request_key
 from holdfast.host.accounts import Ids
 from holdfast.host.offline import activate
@@ -31,14 +35,18 @@ _OCI_ARCHITECTURES: Mapping[str, tuple[str, str]] = {
 }
 """Where OCI's name (Go's) of an architecture and its variant differ from Debian's."""
 
+_NO_IDS = LockedIds()
+
 LABEL_NAME = "org.holdfast.name"
 LABEL_MANIFEST = "org.holdfast.manifest"
 
 
-def build_system(store: Store, manifest: Manifest, package_set: PackageSet) -> Artifact:
+def build_system(
+    store: Store, manifest: Manifest, package_set: PackageSet, accounts: LockedIds = _NO_IDS
+) -> Artifact:
     """Build ``manifest`` from the packages of its lock: an OCI image of a bootable system.
 
-    A function of its arguments: any store gives the same identity. What was built before is taken from the cache.
+    ``accounts`` are the locked ids of accounts that the manifest declares. A function of its arguments: any store gives the same identity. What was built before is taken from the cache.
     Blobs that the manifest names must be in the store.
 
     Raises:
@@ -48,10 +56,14 @@ def build_system(store: Store, manifest: Manifest, package_set: PackageSet) -> A
     _check_lock(manifest, package_set)
     step = Step(
         "system",
-        {"manifest": manifest_digest(manifest), "packages": package_set.digest},
+        {
+            "manifest": manifest_digest(manifest),
+            "packages": package_set.digest,
+            "accounts": digest_bytes(canonical_json(accounts)),
+        },
         {"holdfast": code_digest(*_OURS)},
     )
-    return run_step(store, step, lambda: _build(store, manifest, package_set))
+    return run_step(store, step, lambda: _build(store, manifest, package_set, accounts))
 
 
 def _check_lock(manifest: Manifest, package_set: PackageSet) -> None:
@@ -62,25 +74,24 @@ def _check_lock(manifest: Manifest, package_set: PackageSet) -> None:
         )
 
 
-def _build(store: Store, manifest: Manifest, package_set: PackageSet) -> Artifact:
+def _build(store: Store, manifest: Manifest, package_set: PackageSet, accounts: LockedIds) -> Artifact:
     with stage("Preparing the packages") as progress:
         base = family(manifest.distribution).bootstrap(store, package_set)
         progress.note = f"{len(package_set.packages)} packages"
+    ids = known_ids(package_set, accounts)
     locale = make_locale(store, base.layer, manifest.identity.locale, epoch=base.epoch)
     lowers = (base.layer, *((locale,) if locale else ()))
     step = Step(
         "configuration",
         {
             "manifest": manifest_digest(manifest),
-            "ids": package_set.digest,
+            "ids": digest_bytes(canonical_json(ids)),
             "lowers": " ".join(layer.diff_id for layer in lowers),
             "epoch": str(base.epoch),
         },
         {"holdfast": code_digest(*_OURS)},
     )
-    configuration = run_layer_step(
-        store, step, lambda: _configure(store, manifest, package_set, lowers, base.epoch)
-    )
+    configuration = run_layer_step(store, step, lambda: _configure(store, manifest, ids, lowers, base.epoch))
     architecture, variant = _OCI_ARCHITECTURES.get(
         manifest.distribution.architecture, (manifest.distribution.architecture, "")
     )
@@ -93,12 +104,9 @@ def _build(store: Store, manifest: Manifest, package_set: PackageSet) -> Artifac
     return store.put_image(config, [*lowers, configuration])
 
 
-def _configure(
-    store: Store, manifest: Manifest, package_set: PackageSet, lowers: tuple[Layer, ...], epoch: int
-) -> Layer:
+def _configure(store: Store, manifest: Manifest, ids: Ids, lowers: tuple[Layer, ...], epoch: int) -> Layer:
     """The configuration layer: generation 1, activated offline on the packages, then checked by the target's own tools."""
     trees = tuple(store.trees.ensure(layer.diff_id) for layer in lowers)
-    ids = Ids(package_set.ids.users, package_set.ids.groups)
     with collect_layer(store, trees, epoch=epoch) as work:
         with stage("Activating the configuration") as progress:
             with overlay(Root(trees, upper=work.upper)) as root:

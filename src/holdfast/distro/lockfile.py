@@ -96,6 +96,8 @@ class Lock:
     version: int = VERSION
     sets: Mapping[str, PackageSet] = field(default_factory=lambda: {})
     """:func:`request_key` to the set."""
+    accounts: Mapping[str, Ids] = field(default_factory=lambda: {})
+    """System name to the ids of the accounts that it declares without an id. Append-only, as all ids are."""
 
     def find(self, distribution: Distribution, packages: Packages, *, system: str) -> PackageSet:
         """The set that answers this request of ``system``.
@@ -111,6 +113,27 @@ class Lock:
             details=self._explain_stale(distribution, packages),
             resolution="Run `holdfast lock`.",
         )
+
+    def accounts_of(self, system: str, users: Iterable[str], groups: Iterable[str]) -> Ids:
+        """The ids of ``system``, which declares these users and groups without an id.
+
+        Raises:
+            HoldfastError: the lock is stale: one of them is new.
+        """
+        known = self.accounts.get(system, Ids())
+        new = sorted({*(set(users) - known.users.keys()), *(set(groups) - known.groups.keys())})
+        if not new:
+            return known
+        raise HoldfastError(
+            f"{FILE_NAME} has no ids for accounts of the system {system!r}: {', '.join(new)}",
+            details="An id that is not locked would depend on what else is declared, and files would change their owners.",
+            resolution="Run `holdfast lock`, which gives them ids and moves nothing else.",
+        )
+
+    def with_accounts(self, system: str, ids: Ids) -> Lock:
+        if ids == self.accounts.get(system, Ids()):
+            return self
+        return replace(self, accounts={**self.accounts, system: ids})
 
     def with_set(self, package_set: PackageSet) -> Lock:
         return replace(self, version=VERSION, sets={**self.sets, package_set.key: package_set})

@@ -13,7 +13,7 @@ from holdfast.base.events import message, stage
 from holdfast.build.system import build_system
 from holdfast.distro.lockfile import Lock, read_lock
 from holdfast.project.evaluation import Content, EvaluatedSystem, Evaluation
-from holdfast.project.locking import lock_project, locked_set
+from holdfast.project.locking import lock_project, locked_accounts, locked_set
 from holdfast.store import Artifact, Store
 
 
@@ -37,13 +37,16 @@ def build_systems(store: Store, evaluation: Evaluation) -> tuple[Built, ...]:
     """
     lock = ensure_lock(store, evaluation)
     # Before the first build: a stale lock should not be found out minutes later.
-    sets = {system.name: locked_set(lock, system.manifest) for system in evaluation.systems}
+    locked = {
+        system.name: (locked_set(lock, system.manifest), locked_accounts(lock, system.manifest))
+        for system in evaluation.systems
+    }
     built: list[Built] = []
     for system in evaluation.systems:
         began = time.monotonic()
         store_contents(store, system)
         with stage(f"Building {system.name}") as progress:
-            artifact = build_system(store, system.manifest, sets[system.name])
+            artifact = build_system(store, system.manifest, *locked[system.name])
             progress.note = artifact.identity.removeprefix("sha256:")[:12]
         ref = ref_name(evaluation.file, system.name)
         store.refs.set(ref, artifact.manifest)

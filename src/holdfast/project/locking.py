@@ -9,8 +9,9 @@ from pathlib import Path
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
+from holdfast.build.accounts import pin_accounts, unpinned_accounts
 from holdfast.distro.family import Update, family
-from holdfast.distro.lockfile import Change, Lock, PackageSet, diff, read_lock, request_key, write_lock
+from holdfast.distro.lockfile import Change, Ids, Lock, PackageSet, diff, read_lock, request_key, write_lock
 from holdfast.manifest.model import Distribution, Manifest, Packages
 from holdfast.project.evaluation import Evaluation
 from holdfast.store import Store
@@ -72,11 +73,27 @@ def lock_project(store: Store, evaluation: Evaluation, *, update: Update = "noth
     new = replace(Lock(), sets=kept)
     for report in reports:
         new = new.with_set(report.after)
+    new = _with_accounts(store, old, new, evaluation)
     dropped = tuple(old.sets[key] for key in sorted(old.sets.keys() - new.sets.keys()))
     written = new != old or not path.exists()
     if written:
         write_lock(path, new)
     return LockReport(path, reports, dropped, written)
+
+
+def _with_accounts(store: Store, old: Lock, new: Lock, evaluation: Evaluation) -> Lock:
+    """``new`` with ids for the accounts that the evaluated systems declare, and those that ``old`` gave."""
+    known = {
+        name: ids
+        for name, ids in old.accounts.items()
+        if not evaluation.whole_project or name in evaluation.all_names
+    }
+    new = replace(new, accounts=known)
+    for system in evaluation.systems:
+        manifest = system.manifest
+        pinned = pin_accounts(store, manifest, locked_set(new, manifest), known.get(system.name, Ids()))
+        new = new.with_accounts(system.name, pinned)
+    return new
 
 
 def _lock_one(store: Store, lock: Lock, request: Request, update: Update) -> SetReport:
@@ -113,3 +130,12 @@ def locked_set(lock: Lock, manifest: Manifest) -> PackageSet:
         HoldfastError: the lock is stale; says how and names the command that mends it.
     """
     return lock.find(manifest.distribution, manifest.packages, system=manifest.name)
+
+
+def locked_accounts(lock: Lock, manifest: Manifest) -> Ids:
+    """The ids of the accounts that ``manifest`` declares.
+
+    Raises:
+        HoldfastError: the lock is stale; names the accounts and the command that mends it.
+    """
+    return lock.accounts_of(manifest.name, *unpinned_accounts(manifest))
