@@ -1,4 +1,4 @@
-"""Fetching from mirrors: few threads, kept connections, retries, and nothing visible before its digest is right."""
+"""Fetching from mirrors and other web servers: few threads, kept connections, retries, and nothing visible before its digest is right."""
 
 from __future__ import annotations
 
@@ -44,13 +44,34 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """What errors about one kind of file say to do."""
+
+    wrong_brief: str
+    """Follows the file's name."""
+    wrong: str
+    absent: str
+    unreachable: str
+
+
+MIRRORED = Advice(
+    wrong_brief="from the mirror is not what the lock says",
+    wrong="Choose another mirror. If the archive itself changed, `holdfast lock --update` pins what is there now.",
+    absent="`holdfast lock --update` chooses what the archive has now.",
+    unreachable="Check the network, or choose another mirror (in the definition or by HOLDFAST_MIRROR_DEBIAN).",
+)
+
+
+@dataclass(frozen=True)
 class Wanted:
-    """A file of known size and digest, and the places to ask, in order."""
+    """A file of known digest, and the places to ask, in order."""
 
     name: str
-    size: int
+    size: int | None
+    """Bytes; None where only the digest is known."""
     digest: Digest
     places: tuple[Place, ...]
+    advice: Advice = MIRRORED
 
 
 class Downloader:
@@ -106,16 +127,17 @@ class Downloader:
                 raise HoldfastError(
                     f"cannot fetch {wanted.name}: {error.brief}",
                     details=f"That server was chosen by {place.origin}.",
-                    resolution="Check the network, or choose another mirror (in the definition or by HOLDFAST_MIRROR_DEBIAN).",
+                    resolution=wanted.advice.unreachable,
                 ) from None
         raise HoldfastError(
             f"cannot fetch {wanted.name}: no server has it any more",
             details="\n".join(absent),
-            resolution="`holdfast lock --update` chooses what the archive has now.",
+            resolution=wanted.advice.absent,
         )
 
     def _attempt(self, store: Store, wanted: Wanted, place: Place, progress: Stage, stop: Event) -> None:
         received = 0
+        size = wanted.size
         with store.blobs.writer() as writer:
             for attempt in range(_ATTEMPTS):
                 if stop.is_set() or (attempt and stop.wait(_PAUSE * 2 ** (attempt - 1))):
@@ -124,7 +146,7 @@ class Downloader:
                     with self._open(place.url, received) as chunks:
                         for chunk in chunks:
                             received += len(chunk)
-                            if received > wanted.size or stop.is_set():
+                            if stop.is_set() or (size is not None and received > size):
                                 break
                             writer.write(chunk)
                             progress.advance(len(chunk))
@@ -132,12 +154,12 @@ class Downloader:
                     if attempt == _ATTEMPTS - 1:
                         raise
                     continue
-                if received >= wanted.size:
+                if size is None or received >= size:
                     break
-            if received != wanted.size:
-                if not stop.is_set():
-                    raise _wrong(wanted, place, f"{wanted.size} bytes", f"{received} bytes")
+            if stop.is_set():
                 return
+            if size is not None and received != size:
+                raise _wrong(wanted, place, f"{size} bytes", f"{received} bytes")
             try:
                 writer.commit(wanted.digest)
             except HoldfastError as error:
@@ -215,16 +237,18 @@ def fetch_all(
         HoldfastError: of the first file that cannot be had; the others stop.
     """
     missing = sorted(
-        (item for item in wanted if not store.blobs.has(item.digest)), key=lambda item: -item.size
+        (item for item in wanted if not store.blobs.has(item.digest)), key=lambda item: -(item.size or 0)
     )
     if not missing:
         return
+    sizes = [item.size for item in missing if item.size is not None]
+    total = sum(sizes) if len(sizes) == len(missing) else None
     downloader, stop = Downloader(proxies), Event()
     with (
-        stage(title, total=sum(item.size for item in missing), unit="bytes") as progress,
+        stage(title, total=total, unit="bytes") as progress,
         ThreadPoolExecutor(THREADS, thread_name_prefix="fetch") as pool,
     ):
-        progress.note = f"{len(missing)} files"
+        progress.note = f"{len(missing)} files" if len(missing) > 1 else missing[0].name
         jobs = [pool.submit(downloader.into_store, store, item, progress, stop) for item in missing]
         try:
             finished, _ = wait(jobs, return_when=FIRST_EXCEPTION)
@@ -237,9 +261,9 @@ def fetch_all(
 
 def _wrong(wanted: Wanted, place: Place, expected: str, got: str) -> HoldfastError:
     return HoldfastError(
-        f"{wanted.name} from the mirror is not what the lock says",
+        f"{wanted.name} {wanted.advice.wrong_brief}",
         details=f"expected {expected}\ngot      {got}\nfrom     {place.url} ({place.origin})",
-        resolution="Choose another mirror. If the archive itself changed, `holdfast lock --update` pins what is there now.",
+        resolution=wanted.advice.wrong,
     )
 
 

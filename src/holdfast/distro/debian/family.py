@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,15 +33,16 @@ SNAPSHOT = "https://snapshot.debian.org/archive"
 
 
 _ARTIFACT = "application/vnd.holdfast.packages.v1"
-_VERSION = 1
+_VERSION = 2
 """Of what this code makes out of a package set: counts up when the result changes."""
 
 
 class DebianFamily:
-    """See :class:`holdfast.distro.family.Family`. ``apt`` is asked to choose packages."""
+    """See :class:`holdfast.distro.family.Family`."""
 
     def __init__(self, apt: Apt | None = None) -> None:
-        self._apt = apt or Apt()
+        """``apt`` chooses packages: by default the machine's, or the tools tree's where the machine has none."""
+        self._apt = apt
 
     def releases(self) -> tuple[str, ...]:
         return tuple(RELEASES)
@@ -56,7 +58,8 @@ class DebianFamily:
     ) -> PackageSet:
         release = find_release(distribution.release)
         request = normalise(packages)
-        resolver = self._apt.version()
+        apt = self._apt or _find_apt(store)
+        resolver = apt.version()
         sources = sources_of(distribution, request)
         locked, pinned = self._indexes(store, distribution, sources, previous, update)
         indexes = [
@@ -66,7 +69,7 @@ class DebianFamily:
         ]
         chosen = solve(
             store,
-            self._apt,
+            apt,
             indexes,
             architecture=distribution.architecture,
             base=(*release.base, release.keyring),
@@ -173,6 +176,14 @@ class DebianFamily:
         artifact = store.put_artifact(_ARTIFACT, config, f"{_ARTIFACT}+json", [layer])
         store.cache.put(_cache_key(package_set), artifact.manifest)
         return Bootstrapped(place, layer, package_set.epoch)
+
+
+def _find_apt(store: Store) -> Apt:
+    if shutil.which("apt-get") is None and store.refs.get("tools/tools") is not None:
+        from holdfast.distro.tools import tools_tree  # which itself asks this family
+
+        return Apt(tools_tree(store))
+    return Apt()
 
 
 def _cache_key(package_set: PackageSet) -> str:

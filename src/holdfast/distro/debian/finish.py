@@ -28,6 +28,17 @@ def scrub(tree: Path, release: Release) -> None:
         path.touch(mode=0o444)
 
 
+def mark_updated(tree: Path, epoch: int) -> None:
+    """Say that /etc and /var are in step with /usr, as systemd-update-done(8) does. Without that every boot of the image runs
+    ldconfig, sysusers and the journal's catalog again, which configuring the packages has done.
+    """
+    for name in ("etc/.updated", "var/.updated"):
+        path = tree / name
+        path.write_text("# Made with the image, after everything that depends on /usr had run.\n")
+        path.chmod(0o644)
+        os.utime(path, (epoch, epoch))
+
+
 def write_sources(tree: Path, package_set: PackageSet) -> None:
     """Write ``/etc/apt/sources.list.d/debian.sources`` of the system. It names the definition's mirror or the public primary
     one, never the mirror that this machine happens to use.

@@ -163,8 +163,7 @@ def _archive_of(entry: AptSource) -> str | None:
     archive = "debian-security" if match["kind"] in ("-security", "/updates") else "debian"
     segments = parts.path.split("/")
     by_key = "debian-archive" in entry.options.get("signed-by", "")
-    by_path = archive in segments or (archive == "debian-security" and parts.netloc == "security.debian.org")
-    return archive if by_key or by_path else None
+    return archive if by_key or archive in segments else None
 
 
 def _variable(archive: str) -> str:

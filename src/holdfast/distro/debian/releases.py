@@ -48,8 +48,6 @@ class Release:
     emptied: tuple[str, ...] = ("/etc/machine-id",)
     """Files that must be there and empty. Without a machine-id the first boot runs as if it were the first of all, and
     waits a minute for a network."""
-    masked_in_containers: tuple[str, ...] = ()
-    """Units that cannot do their work in a container."""
     components: tuple[str, ...] = ("main",)
     keyring: str = "debian-archive-keyring"
     """Package with the keys that sign the release."""
@@ -108,8 +106,6 @@ _SCRUB = (
     "/var/tmp/*",
 )
 
-_MASKED = ("systemd-networkd-wait-online.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount")
-
 RELEASES: Mapping[str, Release] = {
     row.name: row
     for row in (
@@ -125,7 +121,6 @@ RELEASES: Mapping[str, Release] = {
             merged_usr_links=("bin", "lib", "lib32", "lib64", "libx32", "sbin"),
             base=(*_BASE, "usr-is-merged"),
             scrub=_SCRUB,
-            masked_in_containers=_MASKED,
         ),
         Release(
             name="trixie",
@@ -137,7 +132,6 @@ RELEASES: Mapping[str, Release] = {
             ),
             base=_BASE,
             scrub=_SCRUB,
-            masked_in_containers=_MASKED,
         ),
         Release(
             name="forky",
@@ -150,7 +144,6 @@ RELEASES: Mapping[str, Release] = {
             ),
             base=_BASE,
             scrub=_SCRUB,
-            masked_in_containers=_MASKED,
         ),
         Release(
             name="sid",
@@ -158,7 +151,6 @@ RELEASES: Mapping[str, Release] = {
             suites=(Suite("debian", "sid", check_valid_until=False),),
             base=_BASE,
             scrub=_SCRUB,
-            masked_in_containers=_MASKED,
         ),
     )
 }
