@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
-from holdfast.distro.debian.bootstrap import unpack_all
+from holdfast.distro.debian.bootstrap import prune_package_cache, unpack_all
 from holdfast.distro.debian.releases import RELEASES, find_release
 from holdfast.distro.family import Bootstrapped, family
 from holdfast.distro.lockfile import Ids, LockedPackage, PackageSet
@@ -198,3 +198,6 @@ def test_a_damaged_cached_package_is_unpacked_again(
     os.truncate(first.data(victim.path), 0)
     unpack_all(store, wanted.packages)
     assert first.data(victim.path).stat().st_size == victim.size
+    store.blobs.path(wanted.packages[0].sha256).unlink()
+    assert prune_package_cache(store) == 1
+    assert len(list((store.root / "packages").iterdir())) == 2

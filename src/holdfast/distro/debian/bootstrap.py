@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from holdfast.base.digests import hex_of
+from holdfast.base.digests import hex_of, parse_digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import Event, OutputLine, Stage, listen, stage
 from holdfast.base.process import ProcessError
@@ -86,6 +86,22 @@ def package_cache(store: Store) -> Path:
     with explain_os_errors(f"write to the store {store.root}"):
         place.mkdir(mode=0o700, exist_ok=True)
     return place
+
+
+def prune_package_cache(store: Store) -> int:
+    """Remove unpacked packages whose package file the store no longer has, after a garbage collection; how many.
+
+    Trees that are linked to them keep their files.
+    """
+    gone = [
+        place
+        for place in package_cache(store).iterdir()
+        if place.is_dir() and not store.blobs.has(parse_digest(place.name))
+    ]
+    with explain_os_errors(f"write to the store {store.root}"):
+        for place in gone:
+            shutil.rmtree(place)
+    return len(gone)
 
 
 def unpack_all(store: Store, packages: Sequence[LockedPackage]) -> list[Unpacked]:
