@@ -97,3 +97,11 @@ def test_a_directory_that_is_no_store(holdfast: CommandLine, tmp_path: Path) -> 
 def test_a_store_below_a_file(holdfast: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "store").write_text("")
     assert "Not a directory" in holdfast.fails("store", "ls")
+
+
+def test_what_the_host_engine_keeps_beside_the_store_is_no_stranger(
+    holdfast: CommandLine, tmp_path: Path
+) -> None:
+    """On a machine that Holdfast built, /var/lib/holdfast has the engine's state before it has a store."""
+    (tmp_path / "store" / "host").mkdir(parents=True)
+    assert holdfast("store", "ls") == 0, holdfast.err

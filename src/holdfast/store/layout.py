@@ -34,6 +34,7 @@ OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _LOCK_WAIT_SECONDS = 600.0
 _OWN_NAMES = frozenset(
     {"oci-layout", "index.json", "blobs", "refs", "tables", "trees", "leases", "tmp", "locks", "lock"}
+    | {"host", "engine", "packages"}  # what a machine that Holdfast looks after keeps beside its store
 )
 
 
