@@ -184,7 +184,7 @@ def test_differences_name_what_happened() -> None:
     )
 
 
-@settings(max_examples=50)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.integers(100, 999), max_size=4))
 def test_ids_survive(users: dict[str, int]) -> None:
     lock = Lock().with_set(replace(a_set(), ids=Ids(users, {})))

@@ -21,6 +21,8 @@ from holdfast.manifest.model import Distribution, Packages
 from holdfast.store import Store
 from tests.distro.debian.archives import Repository, Server, make_deb
 
+pytestmark = pytest.mark.slow  # each asks the real apt several times
+
 BASE = (*find_release("trixie").base, find_release("trixie").keyring)
 LEARNED = Ids({"messagebus": 100}, {"messagebus": 101})
 

@@ -53,7 +53,7 @@ tables = st.dictionaries(names, st.integers(100, 104)).filter(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=40, deadline=None)
 @given(tables, tables, tables, tables)
 def test_growing_is_append_only(
     users: dict[str, int], groups: dict[str, int], more: dict[str, int], also: dict[str, int]

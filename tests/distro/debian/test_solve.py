@@ -14,6 +14,7 @@ from holdfast.store import Store
 from tests.distro.debian.archives import Repository
 
 TRIXIE = Distribution("debian", "trixie", "amd64")
+pytestmark = pytest.mark.slow  # each asks the real apt
 
 
 class World:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 from holdfast.base.atomic import write_atomically
@@ -98,7 +99,7 @@ def _first(found: Ids, name: str) -> int:
 def _free(number: int, taken: set[int]) -> int:
     if number not in taken:
         return number
-    candidates: tuple[int, ...] = (*range(999, FIRST_DYNAMIC - 1, -1), *range(1000, 60000))
+    candidates = chain(range(999, FIRST_DYNAMIC - 1, -1), range(1000, 60000))
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
