@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from holdfast.library import Debian as Debian
+    from holdfast.library import Fetched as Fetched
     from holdfast.library import System as System
     from holdfast.options import Config as Config
     from holdfast.options import Module as Module
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from holdfast.options import override as override
 else:
     _HOMES = {
-        "holdfast.library": ("Debian", "System"),
+        "holdfast.library": ("Debian", "Fetched", "System"),
         "holdfast.options": (
             *("Config", "Module", "OptionSet", "after", "before", "default", "force"),
             *("implements", "lazy", "option", "order", "override"),

@@ -23,7 +23,7 @@ def test_entries_of_every_kind(tmp_path: Path) -> None:
     blob = b"\0binary\xff"
     files: dict[str, Entry] = {
         "/etc/motd": TextFile("Held fast.\n"),
-        "/srv/deep/er/tool": BlobFile(digest_bytes(blob), len(blob), mode="4755"),
+        "/srv/deep/er/tool": BlobFile(digest_bytes(blob), mode="4755"),
         "/srv/shared": Directory("2775"),
         "/srv/dangling": Link("/nowhere/at all"),
         "/srv/odd \N{SNOWMAN} name\\": TextFile(""),
@@ -84,7 +84,7 @@ def test_generation_is_recorded(tmp_path: Path) -> None:
     state = read_state((home / "state.json").read_bytes())
     assert state.generation == 1
     assert state.paths["/etc/motd"].before == File(
-        digest_bytes(b"original"), 8, "0600", os.getuid(), os.getgid()
+        digest_bytes(b"original"), "0600", os.getuid(), os.getgid()
     )
     assert state.paths["/etc/hostname"].before == Absent()
     assert (home / "kept" / digest_bytes(b"original")[7:]).read_bytes() == b"original"
@@ -209,7 +209,7 @@ def test_file_beneath_a_declared_link(tmp_path: Path) -> None:
 
 def test_a_damaged_blob_is_not_installed(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
-    entry = BlobFile(digest_bytes(b"good"), 4)
+    entry = BlobFile(digest_bytes(b"good"))
     with pytest.raises(HoldfastError, match="damaged"):
         from holdfast.host.offline import activate
 

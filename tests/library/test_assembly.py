@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.base.digests import digest_file
 from holdfast.base.errors import HoldfastError
 from holdfast.library import Evaluated, Firewall, Identity, Nginx, Packages, System, Tmpfiles, evaluate_system
 from holdfast.library.assembly import BASE_LIBRARY
 from holdfast.library.firewall import firewall_text
 from holdfast.library.nftables import TABLE
 from holdfast.library.system import Debian
+from holdfast.manifest.contents import AuthorFile
 from holdfast.manifest.document import read_manifest, write_manifest
 from holdfast.manifest.model import BlobFile, Directory, Distribution, Source, TextFile, User
 from holdfast.options import Module, OptionSet, force, implements, option
@@ -97,12 +99,12 @@ def test_a_tree_beside_the_definition_becomes_blobs_and_what_is_declared_by_itse
     assert files["/srv/site/bin"] == Directory()
     assert isinstance(files["/srv/site/robots.txt"], TextFile)
     site = EXAMPLES / "files" / "site"
-    assert {content.digest: content.path for content in made.contents} == {
-        now.digest: str(site / "bin" / "now"),
-        page.digest: str(site / "index.html"),
+    assert set(made.contents) == {
+        AuthorFile(now.digest, str(site / "bin" / "now")),
+        AuthorFile(page.digest, str(site / "index.html")),
     }
     assert [content.digest for content in made.contents] == sorted({now.digest, page.digest})
-    assert page.size == (site / "index.html").stat().st_size
+    assert page.digest == digest_file(site / "index.html")
 
 
 def test_the_design_s_example_works_word_for_word(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.library import Debian, Evaluated, Files, System, evaluate_system
+from holdfast.manifest.contents import AuthorFile
 from holdfast.manifest.model import BlobFile, Directory, Link, TextFile
 from holdfast.options import Module, lazy
 
@@ -40,11 +41,14 @@ def test_a_tree_keeps_links_and_executables_but_not_the_author_s_other_permissio
     assert made.manifest.files == {
         "/srv": Directory("0750", "www-data"),
         "/srv/link": Link("../elsewhere"),
-        "/srv/page": BlobFile(page, 4, "0644", "www-data"),
+        "/srv/page": BlobFile(page, "0644", "www-data"),
         "/srv/sub": Directory("0755", "www-data"),
-        "/srv/sub/tool": BlobFile(tool, 4, "0755", "www-data"),
+        "/srv/sub/tool": BlobFile(tool, "0755", "www-data"),
     }
-    assert {content.path for content in made.contents} == {str(tree / "page"), str(tree / "sub" / "tool")}
+    assert set(made.contents) == {
+        AuthorFile(page, str(tree / "page")),
+        AuthorFile(tool, str(tree / "sub" / "tool")),
+    }
 
 
 def test_what_is_declared_by_itself_replaces_its_part_of_a_tree_and_its_content(tree: Path) -> None:
@@ -54,7 +58,7 @@ def test_what_is_declared_by_itself_replaces_its_part_of_a_tree_and_its_content(
 
     made = evaluated(module)
     assert made.manifest.files["/srv/page"] == TextFile("mine")
-    assert {content.path for content in made.contents} == {str(tree / "sub" / "tool")}
+    assert made.contents == (AuthorFile(digest_bytes(b"tool"), str(tree / "sub" / "tool")),)
 
 
 def test_equal_files_are_one_content_and_a_mode_counts_for_a_single_file(tree: Path) -> None:
@@ -65,7 +69,7 @@ def test_equal_files_are_one_content_and_a_mode_counts_for_a_single_file(tree: P
 
     made = evaluated(module)
     digest = digest_bytes(b"page")
-    assert made.manifest.files == {"/a": BlobFile(digest, 4), "/b": BlobFile(digest, 4, "0600")}
+    assert made.manifest.files == {"/a": BlobFile(digest), "/b": BlobFile(digest, "0600")}
     assert len(made.contents) == 1
 
 
@@ -75,7 +79,7 @@ def test_a_link_as_source_is_followed_only_at_the_top(tree: Path) -> None:
     def module(m: Module) -> None:
         m[Files]["/a"].source = tree / "alias"
 
-    assert evaluated(module).manifest.files["/a"] == BlobFile(digest_bytes(b"page"), 4)
+    assert evaluated(module).manifest.files["/a"] == BlobFile(digest_bytes(b"page"))
 
 
 def test_special_files_and_unreadable_ones_are_told(tree: Path) -> None:

@@ -74,7 +74,7 @@ def _read_skeleton(
         relative = f"{below}{name}"
         if isinstance(node, File):
             data = root.read(f"/etc/skel/{relative}") or b""
-            node = replace(node, digest=digest_bytes(data), size=len(data))
+            node = replace(node, digest=digest_bytes(data))
             contents[node.digest] = data
         nodes[relative] = node
         if isinstance(node, Folder):

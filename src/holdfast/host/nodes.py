@@ -13,7 +13,6 @@ class File:
     """A regular file. ``mode`` is four octal digits, as in manifests; owner and group are numbers."""
 
     digest: Digest
-    size: int
     mode: str = "0644"
     uid: int = 0
     gid: int = 0

@@ -121,12 +121,12 @@ class _Planning:
             self._make_parents(located)
             found = located.node
             if isinstance(found, File):
-                node = replace(found, digest=digest_bytes(data), size=len(data))
+                node = replace(found, digest=digest_bytes(data))
                 self.contents[found.digest] = self.facts.basics.texts[path]
             else:
                 gid = self.wishes.settled.accounts.gids().get("shadow", 0) if path in _SECRET else 0
                 mode = "0640" if path in _SECRET else "0644"
-                node = File(digest_bytes(data), len(data), mode, 0, gid)
+                node = File(digest_bytes(data), mode, 0, gid)
             self.contents[node.digest] = data
             self.actions.append(put(located.real, node, found, f"update {posixpath.basename(path)}"))
 
@@ -247,7 +247,7 @@ class _Planning:
     def _record(self, path: str, data: bytes) -> None:
         located = self.facts.located[path]
         # It names password hashes and what was there before: for root alone.
-        node = File(digest_bytes(data), len(data), "0600")
+        node = File(digest_bytes(data), "0600")
         if located.node == node:
             return
         self._make_parents(located)

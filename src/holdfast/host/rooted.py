@@ -132,7 +132,7 @@ class RootDirectory:
             return None
 
     def scan(self, path: str) -> dict[str, Node]:
-        """Names in a directory and what they are (files are not hashed: digest and size are of the empty file)."""
+        """Names in a directory and what they are (files are not hashed: their digest is that of the empty file)."""
         located = self.locate(path, follow=True)
         if not isinstance(located.node, Folder):
             return {}
@@ -176,11 +176,11 @@ def _mode(status: os.stat_result) -> str:
 def _hash(directory: int, name: str, status: os.stat_result) -> File:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as stream:
-        return File(digest_stream(stream), status.st_size, _mode(status), status.st_uid, status.st_gid)
+        return File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)
 
 
 def _no_hash(_directory: int, _name: str, status: os.stat_result) -> File:
-    return File(_EMPTY, 0, _mode(status), status.st_uid, status.st_gid)
+    return File(_EMPTY, _mode(status), status.st_uid, status.st_gid)
 
 
 class _Walk:

@@ -99,7 +99,7 @@ class _Wishing:
         data = text.encode()
         digest = digest_bytes(data)
         self.contents[digest] = data
-        self.wish(path, Wish(File(digest, len(data), mode, uid, gid), reason))
+        self.wish(path, Wish(File(digest, mode, uid, gid), reason))
 
     def files(self) -> None:
         for path, entry in sorted(self.manifest.files.items()):
@@ -118,7 +118,7 @@ class _Wishing:
         if isinstance(entry, Directory):
             self.wish(path, Wish(Folder(entry.mode, uid, gid), "declared directory"))
         elif isinstance(entry, BlobFile):
-            self.wish(path, Wish(File(entry.digest, entry.size, entry.mode, uid, gid), "declared file"))
+            self.wish(path, Wish(File(entry.digest, entry.mode, uid, gid), "declared file"))
         else:
             self._text(path, entry.text, "declared file", mode=entry.mode, uid=uid, gid=gid)
 
@@ -248,7 +248,7 @@ class _Wishing:
 
 def _owned(node: Node, uid: int, gid: int) -> Node:
     if isinstance(node, File):
-        return File(node.digest, node.size, node.mode, uid, gid)
+        return File(node.digest, node.mode, uid, gid)
     if isinstance(node, Folder):
         return Folder(node.mode, uid, gid)
     return node

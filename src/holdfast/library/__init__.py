@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from holdfast.library.assembly import evaluate_system as evaluate_system
     from holdfast.library.assembly import resolve as resolve
     from holdfast.library.command_lines import CommandLine as CommandLine
+    from holdfast.library.fetched import Fetched as Fetched
     from holdfast.library.files import Files as Files
-    from holdfast.library.files_assembly import Content as Content
     from holdfast.library.firewall import Firewall as Firewall
     from holdfast.library.formats import to_ini as to_ini
     from holdfast.library.formats import to_json as to_json
@@ -28,8 +28,8 @@ else:
     _HOMES = {
         "assembly": "Evaluated evaluate_system resolve",
         "command_lines": "CommandLine",
+        "fetched": "Fetched",
         "files": "Files",
-        "files_assembly": "Content",
         "firewall": "Firewall",
         "formats": "to_ini to_json to_key_value to_toml",
         "identity": "Identity",

@@ -9,7 +9,6 @@ from holdfast.base.codec import canonical_json
 from holdfast.base.digests import digest_bytes
 from holdfast.library.files import Files
 from holdfast.library.files_assembly import Assembly as FileAssembly
-from holdfast.library.files_assembly import Content
 from holdfast.library.firewall import Firewall
 from holdfast.library.identity import Identity
 from holdfast.library.nginx import Nginx
@@ -23,6 +22,7 @@ from holdfast.library.tmpfiles_lines import render_tmpfiles
 from holdfast.library.users import Users
 from holdfast.library.users_assembly import assemble_accounts
 from holdfast.manifest import model
+from holdfast.manifest.contents import Content
 from holdfast.options import Config, OptionSet, evaluate
 
 BASE_LIBRARY: tuple[type[OptionSet], ...] = (
@@ -44,7 +44,7 @@ class Evaluated:
 
     manifest: model.Manifest
     contents: tuple[Content, ...]
-    """The author's files that the manifest names by digest, sorted by digest, each once."""
+    """Where what the manifest names by digest comes from, sorted by digest, each once."""
     warnings: tuple[str, ...]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from holdfast.library.fetched import SOURCE
 from holdfast.library.types import ACCOUNT, MODE, SCALAR, SETTING
 from holdfast.options import (
     BOOL,
     DATA,
     LINES,
-    LOCAL_FILE,
     STR,
     KeyedSet,
     Module,
@@ -32,9 +32,10 @@ class File(OptionSet, path=""):
         example="Held fast.\n",
     )
     source = option(
-        null_or(LOCAL_FILE),
+        null_or(SOURCE),
         doc="A file, or a directory with all below it, on the machine that evaluates. A relative path starts at the file that "
-        "wrote it. Files keep whether they are executable; a path below that is declared by itself wins.",
+        "wrote it. Files keep whether they are executable; a path below that is declared by itself wins. "
+        'Or a file from the web: `Fetched("https://...", sha256="...")`; to make it executable, set `mode`.',
         example="web/index.html",
     )
     json = option(

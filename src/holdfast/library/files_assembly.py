@@ -5,27 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import cast
 
 from holdfast.base.digests import Digest, digest_stream
+from holdfast.library.fetched import Fetched
 from holdfast.library.files import File, Files
 from holdfast.library.formats import Data, to_ini, to_json, to_key_value, to_toml
 from holdfast.library.paths import check_managed_path, parents
 from holdfast.library.problems import Problems
 from holdfast.manifest import model
+from holdfast.manifest.contents import AuthorFile, Content, Download
 from holdfast.options import definitions_of
-
-
-@dataclass(frozen=True)
-class Content:
-    """A file of the author's that the manifest names by its digest."""
-
-    digest: Digest
-    size: int
-    path: str
-    """Absolute, on the machine that evaluates."""
-
 
 _KINDS: tuple[tuple[str, Callable[[File], bool]], ...] = (
     ("text", lambda file: file.text is not None),
@@ -68,7 +58,7 @@ class Assembly:
             )
             self.problems.add(f"It has {told}.", "files", path, *kinds[1:2])
         elif kinds == ["source"]:
-            self._source(path, file, file.source or "")
+            self._source(path, file)
         else:
             self.entries[path] = self._entry(kinds[0], file)
 
@@ -94,7 +84,13 @@ class Assembly:
             return to_key_value(file.key_value)
         return file.text or ""
 
-    def _source(self, path: str, file: File, source: str) -> None:
+    def _source(self, path: str, file: File) -> None:
+        source = file.source or ""
+        if isinstance(source, Fetched):
+            # A file of the author's with the same content is nearer.
+            self.contents.setdefault(source.digest, Download(source.digest, source.url, path))
+            self.entries[path] = model.BlobFile(source.digest, file.mode or "0644", file.user, file.group)
+            return
         try:
             self._copy(path, file, source, top=True)
         except OSError as error:
@@ -116,9 +112,8 @@ class Assembly:
             mode = (file.mode if top else None) or ("0755" if executable else "0644")
             with open(source, "rb") as stream:  # noqa: PTH123
                 digest = digest_stream(stream)
-                size = stream.tell()
-            self.contents[digest] = Content(digest, size, source)
-            self.entries[path] = model.BlobFile(digest, size, mode, file.user, file.group)
+            self.contents[digest] = AuthorFile(digest, source)
+            self.entries[path] = model.BlobFile(digest, mode, file.user, file.group)
         else:
             self.problems.add(f"{source} is neither file, directory nor link.", "files", path, "source")
 

@@ -79,7 +79,6 @@ class BlobFile:
     """A file whose content is a blob of the store."""
 
     digest: Digest
-    size: int
     mode: str = "0644"
     user: str = "root"
     group: str = "root"

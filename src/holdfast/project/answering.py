@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from holdfast.base.codec import JSON
+from holdfast.base.codec import JSON, encode
 from holdfast.base.errors import HoldfastError
 from holdfast.library import System, evaluate_system, resolve
 from holdfast.library.assembly import BASE_LIBRARY
@@ -81,7 +81,7 @@ def _evaluate(system: System) -> JSON:
     return {
         "name": system.name,
         "manifest": write_manifest(evaluated.manifest).decode(),
-        "contents": [[content.digest, content.path] for content in evaluated.contents],
+        "contents": encode(evaluated.contents),
         "warnings": list(evaluated.warnings),
     }
 

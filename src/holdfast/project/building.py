@@ -12,7 +12,9 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.build.system import build_system
 from holdfast.distro.lockfile import Lock, read_lock
-from holdfast.project.evaluation import Content, EvaluatedSystem, Evaluation
+from holdfast.manifest.contents import AuthorFile, Download
+from holdfast.project.downloads import store_downloads
+from holdfast.project.evaluation import EvaluatedSystem, Evaluation
 from holdfast.project.locking import lock_project, locked_accounts, locked_set
 from holdfast.store import Artifact, Store
 
@@ -41,6 +43,13 @@ def build_systems(store: Store, evaluation: Evaluation) -> tuple[Built, ...]:
         system.name: (locked_set(lock, system.manifest), locked_accounts(lock, system.manifest))
         for system in evaluation.systems
     }
+    store_downloads(
+        store,
+        {
+            system.name: [content for content in system.contents if isinstance(content, Download)]
+            for system in evaluation.systems
+        },
+    )
     built: list[Built] = []
     for system in evaluation.systems:
         began = time.monotonic()
@@ -66,19 +75,19 @@ def ensure_lock(store: Store, evaluation: Evaluation) -> Lock:
 
 
 def store_contents(store: Store, system: EvaluatedSystem) -> None:
-    """Put the files that the manifest names into the store, hashed again on the way.
+    """Put the author's files that the manifest names into the store, hashed again on the way.
 
     Raises:
         HoldfastError: one cannot be read, or is not what it was when the definition was evaluated.
     """
     for content in system.contents:
-        if not store.blobs.has(content.digest):
+        if isinstance(content, AuthorFile) and not store.blobs.has(content.digest):
             _store_one(store, content, system.name)
 
 
-def _store_one(store: Store, content: Content, name: str) -> None:
+def _store_one(store: Store, content: AuthorFile, name: str) -> None:
     with explain_os_errors(f"read {content.path} for the system {name}"):
-        found = store.blobs.put_file(content.path)
+        found = store.blobs.put_file(Path(content.path))
     if found != content.digest:
         raise HoldfastError(
             f"{content.path} changed while {name} was being built",

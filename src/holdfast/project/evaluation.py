@@ -12,10 +12,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from holdfast.base.codec import JSON
+from holdfast.base.codec import JSON, decode
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message, stage
+from holdfast.manifest.contents import Content
 from holdfast.manifest.document import read_manifest
 from holdfast.manifest.model import Manifest
 from holdfast.project.isolated import Answer, call_isolated
@@ -26,14 +27,6 @@ EVALUATION_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Content:
-    """A file that a manifest names by digest, and where it was when the definition was evaluated."""
-
-    digest: Digest
-    path: Path
-
-
-@dataclass(frozen=True)
 class EvaluatedSystem:
     """One system after evaluation."""
 
@@ -41,6 +34,7 @@ class EvaluatedSystem:
     data: bytes
     """The canonical manifest."""
     contents: tuple[Content, ...]
+    """Where the blobs that the manifest names come from."""
     warnings: tuple[str, ...]
 
     @cached_property
@@ -207,10 +201,9 @@ def _stdout_on_stderr() -> Generator[None]:
 
 def _read_system(item: JSON) -> EvaluatedSystem:
     data = cast("dict[str, JSON]", item)
-    contents = cast("list[list[str]]", data["contents"])
     return EvaluatedSystem(
         str(data["name"]),
         str(data["manifest"]).encode(),
-        tuple(Content(Digest(digest), Path(path)) for digest, path in contents),
+        decode(tuple[Content, ...], data["contents"], what="the contents"),
         tuple(str(warning) for warning in cast("list[JSON]", data["warnings"])),
     )
