@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
-from holdfast.sandbox import Root, Scratch, overlay
+from holdfast.sandbox import Bind, Root, Sandbox, Scratch, overlay, run
 
 pytestmark = pytest.mark.system
 
@@ -62,6 +62,24 @@ def test_threads_do_not_disturb_each_other(base_layer: Path) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, range(4))) == ["0", "1", "2", "3"]
+
+
+def test_what_is_mounted_inside_a_mount_hides_none_of_it(base_layer: Path) -> None:
+    with overlay(Root((base_layer,), Scratch())) as outer:
+        (outer / "etc/new").touch()
+
+        def work() -> bool:
+            with overlay(Root((outer,), Scratch())) as inner:
+                return (inner / "etc/new").exists()
+
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(work).result()
+        usr = {"/usr": Bind(Path("/usr"))}
+        run(Sandbox(Root((outer,), Scratch()), binds=usr), ["test", "-e", "/etc/new"])
+        run(
+            Sandbox(Root((base_layer,), Scratch()), binds={**usr, "/mnt": Bind(outer)}),
+            ["test", "-e", "/mnt/etc/new"],
+        )
 
 
 def test_a_killed_process_leaves_no_mount(base_layer: Path, tmp_path: Path) -> None:

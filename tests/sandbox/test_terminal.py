@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 from holdfast.sandbox import Bind, Root, Sandbox, Scratch, attach
 place = Sandbox(Root((Path(sys.argv[1]),), Scratch()), binds={"/usr": Bind(Path("/usr"))})
-sys.exit(attach(place, ["bash", "--norc", "-i"]))
+sys.exit(attach(place, sys.argv[2:] or ["bash", "--norc", "-i"]))
 """
 
 
@@ -64,3 +64,10 @@ def test_input_from_a_pipe_is_typed_and_ended(place: Sandbox, base_layer: Path) 
         [sys.executable, "-c", _ENTER, base_layer], stdin=b"echo $((40+3))\n", check=False, timeout=20
     )
     assert done.returncode == 0 and "43" in done.text
+
+
+def test_more_than_a_terminal_holds_passes_both_ways(place: Sandbox, base_layer: Path) -> None:
+    """The terminal echoes it and cat prints it, so neither side may wait until the other has read."""
+    typed = (b"x" * 70 + b"\n") * 3000
+    done = process.run([sys.executable, "-c", _ENTER, base_layer, "cat"], stdin=typed, timeout=60)
+    assert done.text.count("x" * 70) == 2 * 3000

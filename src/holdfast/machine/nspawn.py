@@ -301,8 +301,8 @@ class Container:
         )
 
     def attach(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
-        ptmx = Path(f"/proc/{self._running().pid}/root/dev/pts/ptmx")
-        return terminal.attach((*self.enter("/root"), "setsid", "--ctty", *argv), ptmx=ptmx, env=env)
+        root = Path(f"/proc/{self._running().pid}/root")
+        return terminal.attach((*self.enter("/root"), "setsid", "--ctty", *argv), root=root, env=env)
 
     def connect_systemd(self) -> socket.socket:
         return connect_unix(self._running().pid, _PRIVATE)

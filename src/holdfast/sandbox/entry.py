@@ -97,7 +97,7 @@ class Inside:
         self.command(words)
         return terminal.attach(
             (*self._held.enter(), *inner),
-            ptmx=Path(f"/proc/{self._held.pid}/root{self._held.place}/dev/pts/ptmx"),
+            root=Path(f"/proc/{self._held.pid}/root{self._held.place}"),
             env=self.environment({"TERM": os.environ.get("TERM", "dumb"), **(env or {})}),
         )
 

@@ -1,4 +1,4 @@
-"""The few system calls Python has no name for: mount(2), umount2(2), mount_setattr(2), unshare(2), setns(2), sethostname(2).
+"""The few system calls Python has no name for: mount(2), umount2(2), mount_setattr(2), openat2(2), unshare(2), setns(2), sethostname(2).
 
 Namespaces belong to a *thread*. Everything here acts on the calling thread alone, which is what :mod:`holdfast.sandbox.threads`
 is for.
@@ -32,10 +32,11 @@ MS_PRIVATE = 0x40000
 MS_SLAVE = 0x80000
 
 _MNT_DETACH = 0x2
-_SYS_MOUNT_SETATTR = 442  # the same number on every architecture
+_SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442  # the same numbers on every architecture
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
 _MOUNT_ATTR_RDONLY = 0x1
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x2, 0x10
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 0x1
@@ -74,6 +75,30 @@ def make_read_only(target: Path | str) -> None:
         ctypes.c_long(len(attributes)),
     )
     _check(result, str(target))
+
+
+def open_in_root(root: Path, path: str, flags: int) -> int:
+    """openat2(2): ``path`` as a process with the root directory ``root`` would open it, whatever links lie on the way (Linux 5.6).
+
+    For ``/proc/PID/root``: a plain path through that starts over at *our* root at the first absolute link.
+
+    Raises:
+        OSError: with the path as file name.
+    """
+    directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
+        descriptor: int = _libc().syscall(
+            ctypes.c_long(_SYS_OPENAT2),
+            ctypes.c_int(directory),
+            os.fsencode(path),
+            how,
+            ctypes.c_long(len(how)),
+        )
+        _check(min(descriptor, 0), path)
+        return descriptor
+    finally:
+        os.close(directory)
 
 
 def unmount(target: Path | str) -> None:

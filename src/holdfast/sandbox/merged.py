@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,6 @@ from pathlib import Path
 from holdfast.sandbox import kernel
 from holdfast.sandbox.mounts import anchor, leave_shared_mounts, mount_root
 from holdfast.sandbox.root import Root
-
-_here = threading.local()
 
 
 @contextmanager
@@ -26,16 +23,9 @@ def overlay(root: Root) -> Generator[Path]:
     Raises:
         HoldfastError: this process may not mount, a layer is missing, or the kernel refuses; names the root.
     """
-    depth: int = getattr(_here, "depth", 0)
-    # The stand is in use by the mount around this one, if any, which must stay in sight.
-    stand = anchor() / f"inner{depth}" if depth else anchor()
+    stand = anchor()
     with _own_mounts():
-        _here.depth = depth + 1
-        try:
-            stand.mkdir(exist_ok=True)
-            yield mount_root(root, stand)
-        finally:
-            _here.depth = depth
+        yield mount_root(root, stand)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
@@ -37,14 +38,17 @@ _LINKS = {
 
 
 def anchor() -> Path:
-    """The directory under which private mounts are made. It is empty for everybody else, always."""
+    """An empty directory to make a private mount at. Outside of that mount it is empty, always.
+
+    Where a private mount of ours is in sight already, it is a new directory in that, so that neither hides the other.
+    """
     if os.geteuid() == 0 and os.access("/run", os.W_OK):
         path = Path("/run/holdfast/mount")
     else:
         path = Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/holdfast-{os.geteuid()}"), "holdfast-mount")
     with explain_os_errors("make the mount point for private mounts"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
+        return Path(tempfile.mkdtemp(prefix="inner-", dir=path)) if path.is_mount() else path
 
 
 def leave_shared_mounts() -> None:
@@ -231,7 +235,7 @@ def make_point(place: Path, inside: str, *, directory: bool) -> Path:
 
 def _resolve(place: Path, inside: str) -> Path:
     """Follow ``inside`` as a process with the root ``place`` would (path_resolution(7))."""
-    pending = [part for part in inside.split("/") if part][::-1]
+    pending = [part for part in inside.split("/") if part not in ("", ".")][::-1]
     reached: list[str] = []
     links = 0
     while pending:

@@ -22,6 +22,7 @@ from types import FrameType
 
 from holdfast.base import process
 from holdfast.base.errors import explain_os_errors
+from holdfast.sandbox import kernel
 
 _TIOCSPTLCK, _TIOCGPTPEER = 0x40045431, 0x5441  # ioctl_tty(2)
 _END_OF_INPUT = b"\x04"
@@ -29,8 +30,8 @@ _TYPE_END_AGAIN_SECONDS = 0.25
 _Handler = Callable[[int, FrameType | None], object] | int | None
 
 
-def attach(argv: Sequence[str], *, ptmx: Path, env: Mapping[str, str]) -> int:
-    """Run a program on a new terminal of the devpts instance at ``ptmx`` and join the person's to it; its exit code.
+def attach(argv: Sequence[str], *, root: Path, env: Mapping[str, str]) -> int:
+    """Run a program on a new terminal of ``root``'s ``/dev/pts`` and join the person's to it; its exit code.
 
     ``argv`` has to take its standard input as controlling terminal, for example with ``setsid --ctty`` at the right place. When
     our standard input is no terminal, it is typed into the other one, end included.
@@ -39,7 +40,8 @@ def attach(argv: Sequence[str], *, ptmx: Path, env: Mapping[str, str]) -> int:
         HoldfastError: there is no such devpts, or the program is not there.
     """
     with explain_os_errors("open a terminal"):
-        master = os.open(ptmx, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        # Never blocking: a program that waits for us to read what it prints does not read what we type.
+        master = kernel.open_in_root(root, "/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     try:
         fcntl.ioctl(master, _TIOCSPTLCK, struct.pack("i", 0))
         slave = fcntl.ioctl(master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -62,18 +64,21 @@ def attach(argv: Sequence[str], *, ptmx: Path, env: Mapping[str, str]) -> int:
 
 def _carry(master: int) -> None:
     """Bytes both ways, until nobody has the other end of the pseudoterminal open."""
-    sources = [master, 0]
+    typed, more = b"", True
     while True:
+        sources = [master, 0] if more and not typed else [master]
         # A program that is just setting its terminal up loses an end of input, so it is typed again and again.
-        ready = select.select(sources, [], [], None if 0 in sources else _TYPE_END_AGAIN_SECONDS)[0]
-        if not ready:
-            _write(master, _END_OF_INPUT)
-        if 0 in ready:
+        wait = None if more or typed else _TYPE_END_AGAIN_SECONDS
+        readable, writable, _ = select.select(sources, [master] if typed else [], [], wait)
+        if not readable and not writable:
+            typed = _END_OF_INPUT
+        if 0 in readable:
             data = os.read(0, 65536)
-            if not data:
-                sources.remove(0)
-            _write(master, data or _END_OF_INPUT)
-        if master in ready:
+            more = bool(data)
+            typed = data or _END_OF_INPUT
+        if writable:
+            typed = typed[_type(master, typed) :]
+        if master in readable:
             try:
                 data = os.read(master, 65536)
             except OSError as error:
@@ -83,6 +88,18 @@ def _carry(master: int) -> None:
             if not data:
                 return
             _write(1, data)
+
+
+def _type(master: int, data: bytes) -> int:
+    """Type what there is room for; how much of ``data`` is done with. For nobody at the other end, that is all of it."""
+    try:
+        return os.write(master, data)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return len(data)
 
 
 def _write(descriptor: int, data: bytes) -> None:
