@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jeepney import DBusAddress, Parser, new_method_return, new_signal
 
-from holdfast.machine import Machine
+from holdfast.machine import Machine, bus
 from holdfast.machine.bus import BusError, SystemdBus, _unit_path
 
 ROOT = "/org/freedesktop/systemd1/unit/"
@@ -54,6 +57,88 @@ def test_a_peer_that_refuses_is_told(answer: bytes) -> None:
         SystemdBus(ours, whose="web")
     thread.join()
     assert ours.fileno() == -1
+
+
+MANAGER = DBusAddress("/org/freedesktop/systemd1", interface="org.freedesktop.systemd1.Manager")
+CHANGE = new_signal(MANAGER, "UnitNew", "so", ("a.service", "/a")).serialise(serial=1)
+
+
+def talk_to(peer: Callable[[socket.socket], None]) -> SystemdBus:
+    """A connection to ``peer``, which is called after the client's first words and may fail once the client is gone."""
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        with theirs:
+            try:
+                theirs.recv(1000)
+                peer(theirs)
+            except OSError:
+                pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    return SystemdBus(ours, whose="web")
+
+
+def test_a_signal_may_arrive_with_the_answer_to_the_greeting() -> None:
+    def peer(theirs: socket.socket) -> None:
+        theirs.sendall(b"OK 0\r\n" + CHANGE)
+        theirs.recv(1)
+
+    with talk_to(peer) as connection:
+        assert connection.wait_for_signal(5)
+        assert not connection.wait_for_signal(0.01)
+
+
+def test_who_sends_without_end_is_not_listened_to_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bus, "_REPLY_SECONDS", 0.2)
+
+    def peer(theirs: socket.socket) -> None:
+        theirs.sendall(b"OK 0\r\n")
+        while True:
+            theirs.sendall(CHANGE * 50)
+
+    started = time.monotonic()
+    with talk_to(peer) as connection:
+        assert connection.wait_for_signal(0.2)
+        with pytest.raises(BusError, match="did not answer"):
+            connection.unit("a.service")
+    assert time.monotonic() - started < 5
+
+    def greet(theirs: socket.socket) -> None:
+        while True:
+            theirs.sendall(b"OK")
+
+    with pytest.raises(BusError, match="went away"):
+        talk_to(greet)
+
+
+@pytest.mark.parametrize(
+    ("signature", "body", "words"),
+    [
+        ("as", (["x"],), "another type"),
+        ("a{sv}", ({"Id": ("s", "a.service")},), "does not tell ActiveState"),
+        ("a{sv}", ({"Id": ("u", 3)},), "ActiveState, Description, Id, Job"),
+    ],
+)
+def test_an_answer_that_is_none_is_told(signature: str, body: tuple[object, ...], words: str) -> None:
+    def peer(theirs: socket.socket) -> None:
+        theirs.sendall(b"OK 0\r\n")
+        parser = Parser()
+        while (asked := parser.get_next_message()) is None:
+            parser.add_data(theirs.recv(1000))
+        theirs.sendall(new_method_return(asked, signature, body).serialise(serial=1))
+
+    with talk_to(peer) as connection, pytest.raises(BusError, match=words):
+        connection.unit("a.service")
+
+
+def test_what_is_no_message_is_told() -> None:
+    def peer(theirs: socket.socket) -> None:
+        theirs.sendall(b"OK 0\r\n" + b"?" * 100)
+        theirs.recv(1000)
+
+    with talk_to(peer) as connection, pytest.raises(BusError, match="no D-Bus message"):
+        connection.unit("a.service")
 
 
 @pytest.mark.system

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -143,7 +144,9 @@ def test_files_travel_both_ways(machine: Machine, tmp_path: Path) -> None:
     assert (tmp_path / "back/sub/data").read_bytes() == (source / "sub/data").read_bytes()
     machine.copy_from("/etc/debian_version", tmp_path / "one")
     assert (tmp_path / "one").read_text() == machine.read_file("/etc/debian_version")
-    with pytest.raises(HoldfastError, match="on the machine shared"):
+    machine.copy_from("/opt/new/place/link", tmp_path / "followed")
+    assert (tmp_path / "followed").read_text() == (source / "script").read_text()
+    with pytest.raises(HoldfastError, match="not there on the machine shared"):
         machine.copy_from("/no/such", tmp_path / "x")
     with pytest.raises(HoldfastError, match="cannot read"):
         machine.copy_to(tmp_path / "missing", "/opt/x")
@@ -154,6 +157,31 @@ def test_journal_and_console_can_be_read(machine: Machine) -> None:
     assert len(machine.journal(lines=3).splitlines()) == 3
     console = machine.console_log()
     assert "Welcome to" in console and "\x1b" not in console
+
+
+def test_a_link_in_the_machine_leads_to_no_socket_or_device_of_ours(machine: Machine, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as ours:
+        ours.bind(str(tmp_path / "ours"))
+        ours.listen()
+        ours.setblocking(False)
+        machine.succeed(f"cd /run/systemd; mv private real; ln -s {tmp_path}/ours private")
+        try:
+            with pytest.raises(HoldfastError, match="find the socket"):
+                machine.system_state()
+            with pytest.raises(BlockingIOError):
+                ours.accept()
+        finally:
+            machine.succeed("cd /run/systemd; mv -f real private")
+    assert machine.system_state() in ("running", "degraded")
+
+
+def test_the_console_holds_nothing_that_a_terminal_obeys(machine: Machine) -> None:
+    machine.succeed(r"printf '\033\033[0m[2Jmark\302\2332J\n' >/dev/console")
+    end = time.monotonic() + 5
+    while "mark" not in machine.console_log():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert "[2Jmark2J\n" in machine.console_log()
 
 
 def test_threads_may_use_it_together(machine: Machine) -> None:

@@ -58,7 +58,7 @@ def test_it_starts_and_ends_cleanly(debian_root: Path) -> None:
 
 def test_machines_run_side_by_side(debian_root: Path) -> None:
     with nothing_left(), boot_layers((debian_root,), name="one") as one:
-        with boot_layers((debian_root,), name="two") as two:
+        with boot_layers((debian_root,), name="one") as two:
             assert one.read_file("/etc/machine-id") != two.read_file("/etc/machine-id")
             one.write_file("/etc/mark", "one")
             two.fail("test -e /etc/mark")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -51,6 +52,16 @@ def test_a_file_comes_back_as_a_file(tmp_path: Path) -> None:
         ([("/name", tarfile.REGTYPE, "", b"x")], "was not asked for"),
         ([("name/../../up", tarfile.REGTYPE, "", b"x")], "was not asked for"),
         ([("name", tarfile.CHRTYPE, "", b"")], "no file, directory or link"),
+        ([("name", tarfile.LNKTYPE, "none", b"")], "which it did not send"),
+        (
+            [
+                ("name", tarfile.DIRTYPE, "", b""),
+                ("name/l", tarfile.SYMTYPE, "l", b""),
+                ("name/h", tarfile.LNKTYPE, "name/l", b""),
+            ],
+            "which it did not send",
+        ),
+        ([], "did not send 'name'"),
         (
             [("name", tarfile.SYMTYPE, "../victim", b""), ("name/file", tarfile.REGTYPE, "", b"x")],
             "behind a link",
@@ -73,6 +84,13 @@ def test_a_hostile_machine_writes_nowhere_else(
     with pytest.raises(HoldfastError, match=words):
         unpack(archive(*entries), "name", tmp_path / "target")
     assert list(victim.iterdir()) == []
+
+
+def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
+    whole = archive(("name", tarfile.REGTYPE, "", b"x" * 5000))
+    for data in (b"", b"no archive" * 100, whole[:2000], gzip.compress(whole)):
+        with pytest.raises(HoldfastError, match="sent no tar archive"):
+            unpack(data, "name", tmp_path / f"target{len(data)}")
 
 
 def test_special_bits_are_dropped(tmp_path: Path) -> None:

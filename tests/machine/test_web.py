@@ -42,6 +42,17 @@ def fetch(url: str, **headers: str) -> HttpResponse:
     return get(url, headers, 5, connect, "web")
 
 
+def test_what_is_no_url_is_told(server: int) -> None:
+    for url in ("http://a:99999/", "http://[::1", "ftp://a/", "http:///x"):
+        with pytest.raises(HoldfastError, match="is no"):
+            fetch(url)
+    assert fetch(f"http://me:secret@127.0.0.1:{server}/").json() == {
+        "path": "/",
+        "host": f"127.0.0.1:{server}",
+        "x": "None",
+    }
+
+
 def test_an_answer_is_typed(server: int) -> None:
     answer = fetch(f"http://127.0.0.1:{server}/a?b=c", X="1")
     assert answer.status == 200

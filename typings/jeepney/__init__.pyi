@@ -5,6 +5,7 @@ from enum import Enum
 class HeaderFields(Enum):
     error_name = 4
     reply_serial = 5
+    signature = 8
 
 class MessageType(Enum):
     method_call = 1
@@ -36,6 +37,10 @@ class Properties:
     def get(self, name: str) -> Message: ...
     def get_all(self) -> Message: ...
 
+def new_method_return(parent_msg: Message, signature: str | None = None, body: tuple[object, ...] = ()) -> Message: ...
+def new_signal(
+    emitter: DBusAddress, signal: str, signature: str | None = None, body: tuple[object, ...] = ()
+) -> Message: ...
 def new_method_call(
     remote_obj: DBusAddress, method: str, signature: str | None = None, body: tuple[object, ...] = ()
 ) -> Message: ...

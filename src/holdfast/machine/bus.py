@@ -22,6 +22,18 @@ from holdfast.machine.results import Unit
 _NAME = "org.freedesktop.systemd1"
 _MANAGER = DBusAddress("/org/freedesktop/systemd1", bus_name=_NAME, interface=f"{_NAME}.Manager")
 _REPLY_SECONDS = 30.0
+_LONGEST_ANSWER = 4096
+
+
+_UNIT = {
+    "Id": "s",
+    "Description": "s",
+    "LoadState": "s",
+    "ActiveState": "s",
+    "SubState": "s",
+    "Job": "(uo)",
+}
+"""Properties of a unit that are read, with their types."""
 
 
 class BusError(HoldfastError):
@@ -47,10 +59,12 @@ class SystemdBus:
             # In one piece, as sd-bus does: a message that arrives together with BEGIN would wait there for the next one.
             connected.sendall(b"\0" + make_auth_external() + BEGIN)
             answer = b""
-            while not answer.endswith(b"\r\n"):
+            while b"\r\n" not in answer and len(answer) < _LONGEST_ANSWER:
                 answer += self._received()
-            if not answer.startswith(b"OK "):
-                raise ConnectionRefusedError(answer.decode(errors="replace").strip())
+            line, _, first_messages = answer.partition(b"\r\n")
+            if not line.startswith(b"OK "):
+                raise ConnectionRefusedError(line[:200].decode(errors="replace"))
+            self._parser.add_data(first_messages)
         except OSError as error:
             connected.close()
             raise self._gone(error) from None
@@ -72,28 +86,31 @@ class SystemdBus:
         # Its path is known, so LoadUnit, which wants to pin the unit for a client on a bus, is not asked.
         unit = DBusAddress(_unit_path(name), bus_name=_NAME, interface=f"{_NAME}.Unit")
         # All in one message, since states read one after the other may never have been true together.
-        values = cast("Mapping[str, tuple[str, object]]", self._request(Properties(unit).get_all())[0])
-        job = cast("tuple[int, str]", values["Job"][1])
+        found = self._request(Properties(unit).get_all(), "a{sv}")[0]
+        values = cast("Mapping[str, tuple[str, object]]", found)
+        known = {key: value for key, (signature, value) in values.items() if _UNIT.get(key) == signature}
+        if known.keys() != _UNIT.keys():
+            missing = ", ".join(sorted(_UNIT.keys() - known.keys()))
+            raise BusError(f"systemd of {self._whose} does not tell {missing} of {name}")
         return Unit(
-            name=str(values["Id"][1]),
-            description=str(values["Description"][1]),
-            load_state=str(values["LoadState"][1]),
-            active_state=str(values["ActiveState"][1]),
-            sub_state=str(values["SubState"][1]),
-            has_job=job[0] != 0,
+            name=str(known["Id"]),
+            description=str(known["Description"]),
+            load_state=str(known["LoadState"]),
+            active_state=str(known["ActiveState"]),
+            sub_state=str(known["SubState"]),
+            has_job=cast("tuple[int, str]", known["Job"])[0] != 0,
         )
 
     def units(self, *, states: Sequence[str] = ()) -> tuple[Unit, ...]:
         """Units in memory, by name; with ``states`` those that have one of them (active, load or sub state)."""
-        rows = cast(
-            "list[tuple[str, ...]]", self._call(_MANAGER, "ListUnitsFiltered", "as", (list(states),))[0]
-        )
+        asked = new_method_call(_MANAGER, "ListUnitsFiltered", "as", (list(states),))
+        rows = cast("list[tuple[str, ...]]", self._request(asked, "a(ssssssouso)")[0])
         units = (Unit(row[0], row[1], row[2], row[3], row[4]) for row in rows)
         return tuple(sorted(units, key=lambda unit: unit.name))
 
     def manager(self, name: str) -> object:
         """A property of the manager, such as ``SystemState`` or ``NJobs``."""
-        value = cast("tuple[tuple[str, object]]", self._request(Properties(_MANAGER).get(name)))
+        value = cast("tuple[tuple[str, object]]", self._request(Properties(_MANAGER).get(name), "v"))
         return value[0][1]
 
     def wait_for_signal(self, seconds: float) -> bool:
@@ -104,9 +121,9 @@ class SystemdBus:
         """
         end = time.monotonic() + seconds
         while not self._waiting_signals:
-            if self._receive(max(0.0, end - time.monotonic())) is None:
+            if self._receive(end - time.monotonic()) is None:
                 return False
-        while self._receive(0.0) is not None:
+        while time.monotonic() < end and self._receive(0.0) is not None:
             pass
         self._waiting_signals = 0
         return True
@@ -124,18 +141,15 @@ class SystemdBus:
             ("PIDs", ("au", [pid])),
             ("CollectMode", ("s", "inactive-or-failed")),
         ]
-        self._call(_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", (name, "fail", properties, []))
+        body: tuple[object, ...] = (name, "fail", properties, [])
+        self._request(new_method_call(_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", body), "o")
         end = time.monotonic() + _REPLY_SECONDS
         while self.unit(name).active_state != "active":
             if not self.wait_for_signal(max(0.0, end - time.monotonic())):
                 raise BusError(f"the scope {name} did not start on {self._whose}")
 
-    def _call(
-        self, address: DBusAddress, method: str, signature: str, body: tuple[object, ...]
-    ) -> Sequence[object]:
-        return self._request(new_method_call(address, method, signature, body))
-
-    def _request(self, message: Message) -> Sequence[object]:
+    def _request(self, message: Message, signature: str) -> Sequence[object]:
+        """The body of the answer, which has this signature. A container's systemd is not trusted to keep to its interface."""
         serial = next(self._serials)
         try:
             self._socket.sendall(message.serialise(serial=serial))
@@ -143,7 +157,7 @@ class SystemdBus:
             raise self._gone(error) from None
         end = time.monotonic() + _REPLY_SECONDS
         while True:
-            answer = self._receive(max(0.0, end - time.monotonic()))
+            answer = self._receive(end - time.monotonic())
             if answer is None:
                 raise BusError(f"systemd of {self._whose} did not answer within {_REPLY_SECONDS:g} seconds")
             if answer.header.fields.get(HeaderFields.reply_serial) != serial:
@@ -152,12 +166,16 @@ class SystemdBus:
             if answer.header.message_type is MessageType.error:
                 reason = str(body[0]) if body else str(answer.header.fields.get(HeaderFields.error_name))
                 raise BusError(f"systemd of {self._whose} says: {reason}")
+            if answer.header.fields.get(HeaderFields.signature) != signature:
+                raise BusError(f"systemd of {self._whose} gave an answer of another type than {signature}")
             return body
 
     def _receive(self, seconds: float) -> Message | None:
-        """The next message, or None when none came in time. Signals are counted."""
+        """The next message, or None when none came in time, or when the time is negative. Signals are counted."""
+        if seconds < 0:  # whoever sends without end is not listened to without end
+            return None
         end = time.monotonic() + seconds
-        while (message := self._parser.get_next_message()) is None:
+        while (message := self._next_message()) is None:
             # A timeout of 0 would mean non-blocking mode with another exception.
             self._socket.settimeout(max(0.0001, end - time.monotonic()))
             try:
@@ -169,6 +187,12 @@ class SystemdBus:
         if message.header.message_type is MessageType.signal:
             self._waiting_signals += 1
         return message
+
+    def _next_message(self) -> Message | None:
+        try:
+            return self._parser.get_next_message()
+        except Exception as error:  # whatever comes of taking any bytes for a message
+            raise BusError(f"systemd of {self._whose} sent what is no D-Bus message: {error!r}") from None
 
     def _received(self) -> bytes:
         data = self._socket.recv(65536)

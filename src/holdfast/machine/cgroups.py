@@ -11,6 +11,7 @@ import select
 import socket
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
@@ -20,6 +21,7 @@ from holdfast.sandbox import kernel
 MOUNT = Path("/sys/fs/cgroup")
 _PREFIX = "holdfast-"
 _PRIVATE = "/run/systemd/private"
+_numbers = count(1)
 
 
 def show_unified() -> None:
@@ -43,7 +45,7 @@ def make_group(name: str, *, holder: int, view: Path) -> Path:
     Raises:
         HoldfastError: the machine's systemd or the kernel refuses.
     """
-    unique = f"{_PREFIX}{os.getpid()}-{name}"
+    unique = f"{_PREFIX}{os.getpid()}-{next(_numbers)}-{name}"  # several of one name may run at once
     if Path("/run/systemd/system").is_dir():
         return _make_scope(unique, holder, view)
     own = _group_of(os.getpid())

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 
 from holdfast.base import process
+from holdfast.base.errors import explain_os_errors
 from holdfast.sandbox import kernel
 from holdfast.sandbox.threads import in_thread
 
 _CONNECT = """
 import _socket, sys
-path, channel = sys.argv[1], _socket.socket(fileno=int(sys.argv[2]))
+channel = _socket.socket(fileno=int(sys.argv[2]))
 made = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-made.connect(path)
+made.connect("/proc/self/fd/" + sys.argv[1])
 rights = made.fileno().to_bytes(4, sys.byteorder)
 channel.sendmsg([b"c"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
 """
@@ -47,25 +49,17 @@ def connect_unix(leader: int, path: str) -> socket.socket:
     thread cannot change its PID namespace; so a short-lived process in there connects and hands the socket over.
 
     Raises:
-        ProcessError: the connection was refused, or the container is gone.
+        HoldfastError: there is no such socket, the connection was refused, or the container is gone.
     """
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        process.run(
-            [
-                *("nsenter", f"--target={leader}", "--pid", "--"),
-                *(
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    "-c",
-                    _CONNECT,
-                    f"/proc/{leader}/root{path}",
-                    str(theirs.fileno()),
-                ),
-            ],
-            pass_fds=[theirs.fileno()],
-            timeout=30,
-        )
-        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
-    return socket.socket(fileno=descriptors[0])
+    with explain_os_errors(f"find the socket {path} of the machine"):
+        found = kernel.open_in_root(Path(f"/proc/{leader}/root"), path, os.O_PATH)
+    try:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            enter = ["nsenter", f"--target={leader}", "--pid", "--"]
+            script = [sys.executable, "-I", "-S", "-c", _CONNECT, str(found), str(theirs.fileno())]
+            process.run([*enter, *script], pass_fds=[found, theirs.fileno()], timeout=30)
+            _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+        return socket.socket(fileno=descriptors[0])
+    finally:
+        os.close(found)

@@ -141,7 +141,7 @@ class Machine:
             unit = bus.unit(name)
             while unit.active_state != "active":
                 self._refuse_hopeless(bus, unit)
-                if not bus.wait_for_signal(deadline.left):
+                if deadline.left == 0 or not bus.wait_for_signal(deadline.left):
                     raise deadline.missed(f"It is {unit.active_state} ({unit.sub_state}).")
                 unit = bus.unit(name)
             return unit
@@ -256,10 +256,16 @@ class Machine:
     def copy_from(self, source: str, target: Path) -> None:
         """Copy a file or a tree of the machine to the path ``target``: regular files, directories and links alone.
 
+        A link at ``source`` itself is followed: copied as a link, it would name a file of this machine.
+
         Raises:
             HoldfastError: ``source`` is missing, or ``target`` is there already.
         """
-        parent, name = transfer.split(source)
+        transfer.split(source)
+        found = self.execute(["readlink", "-e", "--", source])
+        if found.returncode != 0:
+            raise HoldfastError(f"{source} is not there on the machine {self.name}")
+        parent, name = transfer.split(found.text.removesuffix("\n"))
         done = self.execute(["tar", "-c", "-f", "-", "-C", parent, "--", name])
         if done.returncode != 0:
             raise self._failure(

@@ -40,5 +40,5 @@ class Notifications:
                 self.ready = True
             elif name == "STATUS":
                 self.status = value
-            elif name == "X_NSPAWN_LEADER_PID" and value.isdigit():
+            elif name == "X_NSPAWN_LEADER_PID" and value.isascii() and value.isdigit():
                 self.leader = int(value)

@@ -12,6 +12,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.base import process
-from holdfast.base.errors import HoldfastError
+from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.machine import cgroups
 from holdfast.machine.connections import connect_tcp, connect_unix
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _CONTROL = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-_]|\r")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _POWER_OFF, _REBOOT = signal.SIGRTMIN + 4, signal.SIGRTMIN + 5  # systemd(1), SIGNALS
 _PRIVATE = "/run/systemd/private"
 _JOIN = 'echo 0 >"$1/cgroup.procs" && shift && exec "$@"'
@@ -117,7 +119,8 @@ def _started(layers: tuple[Path, ...], settings: Settings) -> Generator[Containe
         Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
         kernel.mount("nspawn", "/run/systemd/nspawn", "tmpfs", 0, "mode=0755,size=4m")
         place = mount_root(Root(layers, upper=settings.upper), stand)
-        _empty_machine_id(place)
+        with explain_os_errors("prepare /etc/machine-id of the root file system"):
+            _empty_machine_id(place)
         return place
 
     with ExitStack() as stack:
@@ -191,9 +194,11 @@ def _empty_machine_id(root: Path) -> None:
         (root / "etc").mkdir()
     etc = os.open(root / "etc", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open("machine-id", flags, 0o444, dir_fd=etc)
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise HoldfastError("/etc/machine-id of the root file system is no regular file")
             if len(os.read(descriptor, 64).strip()) != 32:
                 os.ftruncate(descriptor, 0)
         finally:
@@ -221,7 +226,15 @@ class Leader:
 
 
 def _is_over(descriptor: int, seconds: float) -> bool:
-    return bool(select.select([descriptor], [], [], seconds)[0])
+    return _readable([descriptor], seconds) == [descriptor]
+
+
+def _readable(descriptors: Sequence[int], seconds: float) -> list[int]:
+    """Those with something to read, waited for; select(2) knows no descriptor beyond 1023."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
 
 
 class Process(Protocol):
@@ -270,7 +283,7 @@ class Container:
         deadline = Deadline.after(seconds, f"the start of {self.name}", lambda: "")
         while not self._notifications.ready:
             arrived = self._notifications.fileno()
-            readable, _, _ = select.select([arrived, self._ended], [], [], deadline.left)
+            readable = _readable([arrived, self._ended], deadline.left)
             if arrived in readable:
                 self._notifications.receive()
             elif self._ended in readable:
@@ -312,7 +325,9 @@ class Container:
 
     def console(self) -> str:
         size = os.fstat(self._console).st_size
-        return _CONTROL.sub(b"", os.pread(self._console, size, 0)).decode(errors="replace")
+        text = _CONTROL.sub(b"", os.pread(self._console, size, 0)).decode(errors="replace")
+        # Sequences cut up by others may be whole again now, and this text is shown on people's terminals.
+        return _UNPRINTABLE.sub("", text)
 
     def power_off(self, seconds: float) -> Shutdown:
         with self._lock:
@@ -358,13 +373,14 @@ class Container:
     def _find_leader(self) -> Leader:
         """nspawn tells a number of its own PID namespace; control groups list processes in the numbers of the reader."""
         group = self._group / "payload/init.scope/cgroup.procs"
-        for pid in group.read_text().split():
-            ids = re.search(r"^NSpid:\t(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-            if ids is not None and ids[1].split()[-2:] == [str(self._notifications.leader), "1"]:
-                return Leader(int(pid))
+        with suppress(OSError):  # it has ended meanwhile
+            for pid in group.read_text().split():
+                ids = re.search(r"^NSpid:\t(.*)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+                if ids is not None and ids[1].split()[-2:] == [str(self._notifications.leader), "1"]:
+                    return Leader(int(pid))
         raise HoldfastError(
             f"the first process of {self.name} cannot be found",
-            details=f"nspawn called it {self._notifications.leader}; it is not in {group}.",
+            details=f"nspawn called it {self._notifications.leader}; it is not in {group}.\n{self._console_tail()}",
         )
 
     def _console_tail(self) -> str:

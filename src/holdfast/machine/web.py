@@ -20,11 +20,14 @@ def get(url: str, headers: Mapping[str, str], seconds: float, connect: Connect, 
     Raises:
         HoldfastError: the URL is none, nobody answers, or the answer is no HTTP.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+    except ValueError as error:
+        raise HoldfastError(f"{url!r} is no URL: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise HoldfastError(f"{url!r} is no http or https URL")
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connected = connect(parts.hostname, port, seconds)
@@ -38,7 +41,9 @@ def get(url: str, headers: Mapping[str, str], seconds: float, connect: Connect, 
         connection.sock = connected
         try:
             connection.request(
-                "GET", target, headers={"Host": parts.netloc, "Connection": "close", **headers}
+                "GET",
+                target,
+                headers={"Host": parts.netloc.rpartition("@")[2], "Connection": "close", **headers},
             )
             answer = connection.getresponse()
             names = {name.lower(): value for name, value in answer.getheaders()}
