@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.manifest.model import SCHEMA_VERSION, Distribution, Identity, Manifest, Packages
-from holdfast.project.building import ref_name
+from holdfast.project.keeping import system_ref
 from holdfast.project.locking import requests_of
 
 
@@ -43,4 +43,4 @@ def test_the_order_of_packages_makes_no_other_set() -> None:
     ],
 )
 def test_names_in_the_store(file: str, ref: str) -> None:
-    assert ref_name(Path(file), "web") == ref
+    assert system_ref(Path(file), "web") == ref

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from holdfast.distro.lockfile import Lock, read_lock
 from holdfast.manifest.contents import AuthorFile, Download
 from holdfast.project.downloads import store_downloads
 from holdfast.project.evaluation import EvaluatedSystem, Evaluation
+from holdfast.project.keeping import keep_locked, system_ref
 from holdfast.project.locking import lock_project, locked_accounts, locked_set
 from holdfast.store import Artifact, Store
 
@@ -57,9 +57,10 @@ def build_systems(store: Store, evaluation: Evaluation) -> tuple[Built, ...]:
         with stage(f"Building {system.name}") as progress:
             artifact = build_system(store, system.manifest, *locked[system.name])
             progress.note = artifact.identity.removeprefix("sha256:")[:12]
-        ref = ref_name(evaluation.file, system.name)
+        ref = system_ref(evaluation.file, system.name)
         store.refs.set(ref, artifact.manifest)
         built.append(Built(system.name, ref, system.digest, artifact, time.monotonic() - began))
+    keep_locked(store, evaluation.lock_path, lock)
     return tuple(built)
 
 
@@ -94,9 +95,3 @@ def _store_one(store: Store, content: AuthorFile, name: str) -> None:
             details=f"When the definition was evaluated it was {content.digest}; now it is {found}.",
             resolution="Let the file come to rest, then run the command again.",
         )
-
-
-def ref_name(file: Path, system: str) -> str:
-    """The name under which a project's system is kept: ``systems/DIRECTORY/NAME``."""
-    directory = re.sub(r"[^A-Za-z0-9._-]+", "-", file.parent.name).strip(".-") or "root"
-    return f"systems/{directory}/{system}"

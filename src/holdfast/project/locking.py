@@ -14,6 +14,7 @@ from holdfast.distro.family import Update, family
 from holdfast.distro.lockfile import Change, Ids, Lock, PackageSet, diff, read_lock, request_key, write_lock
 from holdfast.manifest.model import Distribution, Manifest, Packages
 from holdfast.project.evaluation import Evaluation
+from holdfast.project.keeping import keep_locked
 from holdfast.store import Store
 
 
@@ -78,6 +79,7 @@ def lock_project(store: Store, evaluation: Evaluation, *, update: Update = "noth
     written = new != old or not path.exists()
     if written:
         write_lock(path, new)
+    keep_locked(store, path, new)
     return LockReport(path, reports, dropped, written)
 
 
