@@ -111,6 +111,22 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "whiteout as directory": (lambda: tar_of(directory(".wh.a")), "must be an empty file"),
     "below a whiteout": (lambda: tar_of(member(".wh.a/b")), "below the name of a whiteout"),
     "owner out of range": (lambda: tar_of(member("x", uid=2**32)), "owner is out of range"),
+    "time out of range": (
+        lambda: tar_of(member("x", mtime=1 << 70), form=tarfile.GNU_FORMAT),
+        "time is out of range",
+    ),
+    "time in a pax record out of range": (
+        lambda: tar_of(member("x", pax_headers={"mtime": "-" + "9" * 19})),
+        "time is out of range",
+    ),
+    "zero byte in an attribute's name": (
+        lambda: tar_of(member("x", pax_headers={"SCHILY.xattr.user.a\0b": "y"})),
+        "zero byte",
+    ),
+    "zero byte in a link's target": (
+        lambda: tar_of(member("x", tarfile.SYMTYPE, pax_headers={"linkpath": "a\0b"})),
+        "zero byte",
+    ),
     "component too long": (lambda: tar_of(member("n" * 256)), "name is too long"),
     "name too long": (lambda: tar_of(member("/".join(["n" * 250] * 17))), "name is too long"),
     "too deep": (lambda: tar_of(member("d/" * 201 + "x")), "directories deep"),

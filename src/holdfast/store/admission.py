@@ -20,6 +20,11 @@ DEPTH = 200
 """Levels of directories in a layer: far above any real system, and below the limit on open descriptors."""
 
 _MAX_ID = (1 << 32) - 2
+_FIRST_SECOND, _LAST_SECOND = (
+    -(1 << 31),
+    (1 << 34) - (1 << 31) - 1,
+)  # what ext4 can hold, which is least but for old XFS
+_MAJORS, _MINORS = 1 << 12, 1 << 20  # Linux's dev_t
 _MAX_COMPONENT_BYTES = 255
 _MAX_BYTES_PER_CHARACTER = 4
 
@@ -73,6 +78,12 @@ class _Admission:
             raise _refuse(entry.path, "it is a 0/0 device node, which overlayfs takes for a whiteout")
         if not (0 <= entry.uid <= _MAX_ID and 0 <= entry.gid <= _MAX_ID):
             raise _refuse(entry.path, "its owner is out of range")
+        if not _FIRST_SECOND <= entry.mtime <= _LAST_SECOND:
+            raise _refuse(entry.path, "its time is out of range")
+        if not (0 <= entry.device[0] < _MAJORS and 0 <= entry.device[1] < _MINORS):
+            raise _refuse(entry.path, "its device number is out of range")
+        if "\0" in entry.target or any("\0" in name for name, _ in entry.xattrs):
+            raise _refuse(entry.path, "its target or an attribute's name contains a zero byte")
         self._check_whiteout(path, entry)
         self._kinds[path] = entry.kind
         return entry if entry.path == path else entry._replace(path=path)
