@@ -223,7 +223,7 @@ def make_point(place: Path, inside: str, *, directory: bool) -> Path:
     """
     if not inside.startswith("/") or ".." in PurePosixPath(inside).parts:
         raise HoldfastError(f"{inside!r} is no absolute path inside a root file system")
-    path = _resolve(place, inside)
+    path = resolve_inside(place, inside)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         if directory:
@@ -233,8 +233,12 @@ def make_point(place: Path, inside: str, *, directory: bool) -> Path:
     return path
 
 
-def _resolve(place: Path, inside: str) -> Path:
-    """Follow ``inside`` as a process with the root ``place`` would (path_resolution(7))."""
+def resolve_inside(place: Path, inside: str) -> Path:
+    """Where ``inside`` leads, links followed, for a process with the root ``place`` (path_resolution(7)).
+
+    Raises:
+        OSError: the links lead round in a circle.
+    """
     pending = [part for part in inside.split("/") if part not in ("", ".")][::-1]
     reached: list[str] = []
     links = 0

@@ -201,7 +201,7 @@ def test_dpkg_itself_believes_the_database(tmp_path: Path) -> None:
     fields = {"Multi-Arch": "same", "Architecture": "amd64", "Description": "short\n long"}
     two = _unpacked(tmp_path, "two", [], fields=fields)
     composer = compose(tmp_path, one, two)
-    write_database(composer.root, composer.packages, composer.listed, hold={"two"})
+    write_database(composer.root, composer.packages, composer.listed, hold={"two"}, epoch=EPOCH)
     root = f"--root={composer.root}"
     assert run(["dpkg", root, "-L", "one"]).text.split() == ["/.", "/etc", "/etc/one.conf", "/bin"]
     shown = run(

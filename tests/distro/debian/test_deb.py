@@ -187,3 +187,22 @@ def test_a_cached_package_that_lost_content_is_not_used(tmp_path: Path) -> None:
     found.data("file").unlink()
     assert load(found.place) is None
     assert load(tmp_path / "nowhere") is None
+
+
+def test_a_cached_package_that_lost_a_script_is_not_used(tmp_path: Path) -> None:
+    """dpkg would run an empty script without complaint."""
+    found = unpacked(tmp_path, make_deb(control={"postinst": "#!/bin/sh\n"}))
+    assert found.control_files == ("postinst",)
+    (found.place / "control/postinst").write_bytes(b"")
+    assert load(found.place) is None
+
+
+@pytest.mark.parametrize(
+    "fields", [{"Package": "../../../victim"}, {"Architecture": "all/../../../victim"}, {"Package": "a b"}]
+)
+def test_a_name_that_is_a_path_is_refused(tmp_path: Path, fields: dict[str, str]) -> None:
+    assert f"its field {next(iter(fields))} is" in refusal(tmp_path, make_deb(fields=fields))
+
+
+def test_a_time_beyond_all_clocks_is_refused(tmp_path: Path) -> None:
+    assert "time" in refusal(tmp_path, make_deb(data=[member("./a", mtime=1 << 70)]))

@@ -13,16 +13,18 @@ import re
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from holdfast.base.digests import hex_of, parse_digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import Event, OutputLine, Stage, listen, stage
+from holdfast.base.locks import file_lock
 from holdfast.base.process import ProcessError
-from holdfast.distro.debian import ids
+from holdfast.distro.debian import ids, within
 from holdfast.distro.debian.compose import Composer
 from holdfast.distro.debian.database import unfinished, write_automatic_marks, write_database
-from holdfast.distro.debian.deb import Unpacked, discard, load, unpack
+from holdfast.distro.debian.deb import Unpacked, load, unpack
 from holdfast.distro.debian.finish import mark_updated, scrub, write_sources
 from holdfast.distro.debian.merge import merge_upper
 from holdfast.distro.debian.relations import dependency_order
@@ -40,6 +42,8 @@ _ENVIRONMENT = {
 _DPKG = ["dpkg", "--force-unsafe-io", "--force-confdef", "--force-confold"]
 _FIRST = ("base-passwd", "base-files")
 _POLICY = "/usr/sbin/policy-rc.d"
+_NOTHING_STARTS = "#!/bin/sh\nexit 101\n"  # action forbidden (policy-rc.d interface of invoke-rc.d)
+_ASIDE = ".holdfast-aside"
 _FAILED = re.compile(r"dpkg: error processing (?:package|archive) (?P<package>\S+) \(--\S+\):")
 _SCRIPT = re.compile(r"installed \S+ package (?P<script>\S+) script subprocess")
 _SCRIPTS = {"post-installation": "postinst", "pre-installation": "preinst"}
@@ -59,9 +63,10 @@ def make_tree(store: Store, package_set: PackageSet, tree: Path) -> Ids:
             resolution="Run the command with sudo, or as root.",
         )
     release = find_release(package_set.distribution.release)
-    packages = unpack_all(store, package_set.packages)
     work = tree.with_name(tree.name + ".configure")
-    with explain_os_errors(f"make the tree {tree}"):
+    held = store.lease("bootstrap", [package.sha256 for package in package_set.packages])
+    with held, explain_os_errors(f"make the tree {tree}"):
+        packages = unpack_all(store, package_set.packages)
         compose(tree, [package for package in packages if not diverts(package)], package_set, release)
         (work / "upper").mkdir(parents=True)
         shutil.copystat(tree, work / "upper")
@@ -88,19 +93,31 @@ def package_cache(store: Store) -> Path:
     return place
 
 
+def _changing(store: Store) -> AbstractContextManager[None]:
+    """Held while a package appears in the cache or goes from it."""
+    return file_lock(
+        store.root / "locks" / "packages", wait_seconds=600, purpose=f"the package cache of {store.root}"
+    )
+
+
 def prune_package_cache(store: Store) -> int:
     """Remove unpacked packages whose package file the store no longer has, after a garbage collection; how many.
 
-    Trees that are linked to them keep their files.
+    Trees that are linked to them keep their files, and a build under way holds its package files in the store.
     """
-    gone = [
-        place
-        for place in package_cache(store).iterdir()
-        if place.is_dir() and not store.blobs.has(parse_digest(place.name))
-    ]
-    with explain_os_errors(f"write to the store {store.root}"):
+    cache = package_cache(store)
+    with (
+        store.scratch("pruned") as grave,
+        explain_os_errors(f"write to the store {store.root}"),
+        _changing(store),
+    ):
+        gone = [
+            place
+            for place in cache.iterdir()
+            if place.is_dir() and not store.blobs.has(parse_digest(place.name))
+        ]
         for place in gone:
-            shutil.rmtree(place)
+            place.rename(grave / place.name)
     return len(gone)
 
 
@@ -116,7 +133,6 @@ def unpack_all(store: Store, packages: Sequence[LockedPackage]) -> list[Unpacked
         place = cache / hex_of(package.sha256)
         found = load(place)
         if found is None:
-            discard(place)
             found = _unpack_into(store, package, place)
         progress.advance(package.size)
         return found
@@ -143,11 +159,11 @@ def _unpack_into(store: Store, package: LockedPackage, place: Path) -> Unpacked:
         target = staging / "package"
         target.mkdir()
         unpack(store.blobs.path(package.sha256), target, what=f"{package.name} {package.version}")
-        try:
-            target.rename(place)
-        except OSError:  # another process was first
-            if not place.is_dir():
-                raise
+        with _changing(store):
+            if load(place) is None:  # else another process was first, and may be using it
+                if place.exists():
+                    place.rename(staging / "damaged")
+                target.rename(place)
     found = load(place)
     if found is None or found.name != package.name:
         raise HoldfastError(
@@ -162,13 +178,10 @@ def compose(tree: Path, packages: Sequence[Unpacked], package_set: PackageSet, r
         composer = Composer(tree, packages, package_set.epoch)
         composer.link_first({name: f"usr/{name}" for name in release.merged_usr_links})
         composer.place_all()
-        write_database(tree, packages, composer.listed, hold=package_set.request.hold)
-        policy = tree / _POLICY.lstrip("/")
-        policy.parent.mkdir(parents=True, exist_ok=True)
-        policy.write_text(
-            "#!/bin/sh\nexit 101\n"
-        )  # 101: action forbidden (policy-rc.d interface of invoke-rc.d)
-        policy.chmod(0o755)
+        write_database(
+            tree, packages, composer.listed, hold=package_set.request.hold, epoch=package_set.epoch
+        )
+        _set_policy(tree)
         composer.finish_directories()
 
 
@@ -278,9 +291,23 @@ def _run_preinst(inside: Inside, package: Unpacked) -> None:
         )
 
 
+def _set_policy(tree: Path) -> None:
+    """No service starts while packages are configured; a package's own policy is put aside meanwhile."""
+    policy = within.locate(tree, _POLICY)
+    if os.path.lexists(policy):
+        policy.rename(f"{policy}{_ASIDE}")
+    within.write(tree, _POLICY, _NOTHING_STARTS, mode=0o755)
+
+
 def _remove_policy(tree: Path) -> None:
-    policy = tree / _POLICY.lstrip("/")
+    policy = within.locate(tree, _POLICY)
     before = policy.parent.stat()
-    if policy.is_file() and policy.read_text() == "#!/bin/sh\nexit 101\n":
+    if policy.is_file() and not policy.is_symlink() and policy.read_text() == _NOTHING_STARTS:
         policy.unlink()
+    aside = Path(f"{policy}{_ASIDE}")
+    if os.path.lexists(aside):
+        if os.path.lexists(policy):  # a script made another one in its place
+            aside.unlink()
+        else:
+            aside.rename(policy)
     os.utime(policy.parent, ns=(before.st_atime_ns, before.st_mtime_ns))

@@ -113,8 +113,7 @@ class Composer:
             if not self._takes_over(number, package, node, path, entry):
                 return False
             os.unlink(f"{self.root}/{path}")  # noqa: PTH108
-        place = link if entry.mtime <= self.epoch else copy
-        place(f"{package.place}/data/{entry.path}", f"{self.root}/{path}")
+        share(f"{package.place}/data/{entry.path}", f"{self.root}/{path}", entry.mtime, self.epoch)
         is_link = entry.kind == "symlink"
         self.nodes[path] = _Node("symlink", number, entry.target) if is_link else _Node("file", number)
         return True
@@ -180,6 +179,14 @@ class Composer:
             f"the packages {self.packages[number].name} and {other} both have /{path}",
             resolution="Remove one of them from the definition.",
         )
+
+
+def share(source: str, target: str, mtime: float, epoch: int) -> None:
+    """:func:`link` what is at most as young as ``epoch``, and :func:`copy` the rest: its time will be clamped down."""
+    if mtime <= epoch:
+        link(source, target)
+    else:
+        copy(source, target)
 
 
 def link(source: str, target: str) -> None:

@@ -3,52 +3,67 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from holdfast.distro.debian.compose import link
-from holdfast.distro.debian.deb import Unpacked
+from holdfast.base.errors import HoldfastError
+from holdfast.distro.debian import within
+from holdfast.distro.debian.compose import share
+from holdfast.distro.debian.deb import Unpacked, is_name
 from holdfast.distro.debian.deb822 import Paragraph, parse_paragraphs
 
 _OWN_FIELDS = ("status", "conffiles")
+_PLACE = "/var/lib/dpkg"
 
 
 def write_database(
-    root: Path, packages: Sequence[Unpacked], listed: Sequence[Sequence[str]], *, hold: Collection[str]
+    root: Path,
+    packages: Sequence[Unpacked],
+    listed: Sequence[Sequence[str]],
+    *,
+    hold: Collection[str],
+    epoch: int,
 ) -> None:
     """Tell dpkg that ``packages`` are unpacked in ``root`` and not configured.
 
-    ``listed`` has the paths of each package; a package in ``hold`` is one that apt must never change.
+    ``listed`` has the paths of each package; a package in ``hold`` is one that apt must never change; ``epoch`` bounds the
+    times of what is shared with the cache.
     """
-    place = root / "var/lib/dpkg"
-    for name in ("info", "triggers", "updates", "parts", "alternatives"):
-        (place / name).mkdir(parents=True, exist_ok=True)
+    info = within.make_directory(root, f"{_PLACE}/info")
+    for name in ("updates", "parts", "alternatives"):
+        within.make_directory(root, f"{_PLACE}/{name}")
     for name in ("available", "diversions", "statoverride"):
-        (place / name).touch()
-    (place / "info/format").write_text("1\n")
+        within.write(root, f"{_PLACE}/{name}", "")
+    within.write(root, f"{_PLACE}/info/format", "1\n")
     for package, paths in zip(packages, listed, strict=True):
-        stem = f"{place}/info/{package.info_name}"
         for name in package.control_files:
-            link(f"{package.place}/control/{name}", f"{stem}.{name}")
-        Path(f"{stem}.list").write_text("".join(f"{path}\n" for path in paths), errors="surrogateescape")
-    write_triggers(place / "triggers", packages)
+            target = info / f"{package.info_name}.{name}"
+            target.unlink(missing_ok=True)
+            source = f"{package.place}/control/{name}"
+            share(source, str(target), os.lstat(source).st_mtime, epoch)
+        text = "".join(f"{path}\n" for path in paths)
+        within.write(root, f"{_PLACE}/info/{package.info_name}.list", text)
+    write_triggers(root, packages)
     stanzas = (
         status_stanza(package, conffiles(package), hold=package.name in hold)
         for package in sorted(packages, key=lambda package: (package.name, package.control["architecture"]))
     )
-    (place / "status").write_text("\n".join(stanzas), errors="surrogateescape")
+    within.write(root, f"{_PLACE}/status", "\n".join(stanzas))
 
 
 def conffiles(package: Unpacked) -> tuple[tuple[str, str], ...]:
     """(path, md5) of the configuration files that the package ships. They are in place already, so dpkg has nothing to ask."""
+    shipped = {entry.path for entry in package.entries if entry.kind in ("file", "hardlink")}
     found: list[tuple[str, str]] = []
     for line in (package.control_file("conffiles") or "").splitlines():
         words = line.split(" ")
         if not line.startswith("/"):  # "remove-on-upgrade PATH": there is no such file in the package
             continue
-        path = package.data(words[0].lstrip("/"))
-        if path.is_file() and not path.is_symlink():
-            found.append((line, hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()))
+        path = words[0].lstrip("/")
+        if path in shipped:
+            content = package.data(path).read_bytes()
+            found.append((line, hashlib.md5(content, usedforsecurity=False).hexdigest()))
     return tuple(found)
 
 
@@ -67,8 +82,12 @@ def status_stanza(package: Unpacked, configuration: Iterable[tuple[str, str]], *
     return "\n".join([*kept, *(["Conffiles:", *entries] if entries else [])]) + "\n"
 
 
-def write_triggers(place: Path, packages: Iterable[Unpacked]) -> None:
-    """Register who is interested in which trigger, as unpacking would have."""
+def write_triggers(root: Path, packages: Iterable[Unpacked]) -> None:
+    """Register who is interested in which trigger, as unpacking would have.
+
+    Raises:
+        HoldfastError: a trigger's name is none that dpkg would take.
+    """
     files: list[str] = []
     named: dict[str, list[str]] = {}
     for package in sorted(packages, key=lambda package: package.info_name):
@@ -78,12 +97,17 @@ def write_triggers(place: Path, packages: Iterable[Unpacked]) -> None:
             who = package.info_name + ("/noawait" if directive == "interest-noawait" else "")
             if trigger.startswith("/"):
                 files.append(f"{trigger} {who}\n")
-            else:
+            elif is_name(trigger):
                 named.setdefault(trigger, []).append(f"{who}\n")
-    (place / "File").write_text("".join(files))
-    (place / "Unincorp").touch()
+            else:
+                raise HoldfastError(
+                    f"the package {package.name} is interested in {trigger!r}, which is no trigger",
+                    resolution="Do not use this package.",
+                )
+    within.write(root, f"{_PLACE}/triggers/File", "".join(files))
+    within.write(root, f"{_PLACE}/triggers/Unincorp", "")
     for trigger, lines in named.items():
-        (place / trigger).write_text("".join(lines))
+        within.write(root, f"{_PLACE}/triggers/{trigger}", "".join(lines))
 
 
 def parse_triggers(text: str) -> list[tuple[str, str]]:
@@ -98,22 +122,18 @@ def parse_triggers(text: str) -> list[tuple[str, str]]:
 
 def write_automatic_marks(root: Path, names: Iterable[str], architecture: str) -> None:
     """Tell apt which packages are there only because others need them (``/var/lib/apt/extended_states``)."""
-    place = root / "var/lib/apt"
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "extended_states").write_text(
+    within.write(
+        root,
+        "/var/lib/apt/extended_states",
         "".join(
             f"Package: {name}\nArchitecture: {architecture}\nAuto-Installed: 1\n\n" for name in sorted(names)
-        )
+        ),
     )
 
 
 def read_status(root: Path) -> tuple[Paragraph, ...]:
     """Every paragraph of the dpkg status file of the system at ``root``; none when there is no such file."""
-    try:
-        text = (root / "var/lib/dpkg/status").read_text(errors="replace")
-    except FileNotFoundError:
-        return ()
-    return tuple(parse_paragraphs(text))
+    return tuple(parse_paragraphs(within.read(root, f"{_PLACE}/status") or ""))
 
 
 def unfinished(root: Path) -> Mapping[str, str]:

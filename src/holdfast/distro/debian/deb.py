@@ -11,7 +11,7 @@ import json
 import lzma
 import mmap
 import os
-import shutil
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -32,6 +32,7 @@ _IN_MEMORY = 192 << 20
 """A tar larger than this is decompressed into a file."""
 _LARGEST = 32 << 30
 _LIMITS = Limits()
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._\-]*")
 
 
 class _Decompressor(Protocol):
@@ -50,7 +51,7 @@ class Unpacked:
     control: Paragraph
     control_text: str
     control_files: tuple[str, ...]
-    """Names in ``control/`` beside ``control`` itself."""
+    """Names in ``control/`` beside ``control`` itself, sorted."""
 
     @property
     def name(self) -> str:
@@ -89,6 +90,7 @@ def unpack(deb: Path, place: Path, *, what: str) -> None:
                     (entry for entry, _ in read_members(tar, max_entries=_LIMITS.entries)), _LIMITS
                 )
                 _write_entries(tar, entries, place / "data")
+            _check_names(place / "control", files)
             record = {"control": files, "entries": entries}
             (place / "entries.json").write_text(json.dumps(record, separators=(",", ":")))
     except (lzma.LZMAError, zlib.error, EOFError, ValueError, KeyError) as error:
@@ -106,17 +108,21 @@ def unpack(deb: Path, place: Path, *, what: str) -> None:
 def load(place: Path) -> Unpacked | None:
     """The cached package at ``place``; None when there is none or a power cut left it incomplete."""
     try:
-        record = cast("dict[str, list[object]]", json.loads((place / "entries.json").read_bytes()))
-        entries = tuple(_entry(cast("list[object]", row)) for row in record["entries"])
+        record = cast("dict[str, object]", json.loads((place / "entries.json").read_bytes()))
+        entries = tuple(_entry(row) for row in cast("list[list[object]]", record["entries"]))
+        files = cast("dict[str, int]", record["control"])
         data = f"{place}/data/"
         for entry in entries:
             if entry.kind == "file" and os.lstat(data + entry.path).st_size != entry.size:
                 return None
+        # A script that lost its content would still run, as an empty one, and succeed.
+        for name, size in files.items():
+            if os.lstat(f"{place}/control/{name}").st_size != size:
+                return None
         text = (place / "control/control").read_text(errors="surrogateescape")
-        return Unpacked(
-            place, entries, parse_paragraph(text), text, tuple(cast("list[str]", record["control"]))
-        )
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        others = tuple(sorted(name for name in files if name != "control"))
+        return Unpacked(place, entries, parse_paragraph(text), text, others)
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
 
 
@@ -204,9 +210,10 @@ _DECOMPRESSORS: Mapping[str, Callable[[], _Decompressor]] = {
 }
 
 
-def _unpack_control(member: tuple[str, bytes], place: Path) -> list[str]:
+def _unpack_control(member: tuple[str, bytes], place: Path) -> dict[str, int]:
+    """Names and sizes of the control files."""
     place.mkdir()
-    names: list[str] = []
+    sizes: dict[str, int] = {}
     with _tar(*member) as tar:
         for entry in admit((entry for entry, _ in read_members(tar, max_entries=1000)), _LIMITS):
             if entry.kind == "directory" and not entry.path:
@@ -217,9 +224,22 @@ def _unpack_control(member: tuple[str, bytes], place: Path) -> list[str]:
             target.write_bytes(tar[entry.offset : entry.offset + entry.size])
             target.chmod(entry.mode)
             os.utime(target, (entry.mtime, entry.mtime))
-            names.append(entry.path)
-    names.remove("control")
-    return sorted(names)
+            sizes[entry.path] = entry.size
+    return sizes
+
+
+def is_name(text: str) -> bool:
+    """Whether dpkg takes ``text`` for a package's or a trigger's name (policy section 5.6.1). It becomes part of file names."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _check_names(place: Path, files: Mapping[str, int]) -> None:
+    if "control" not in files:
+        raise ValueError("it has no control file")
+    paragraph = parse_paragraph((place / "control").read_text(errors="surrogateescape"))
+    for field in ("package", "architecture"):
+        if not is_name(paragraph[field]):
+            raise ValueError(f"its field {field.capitalize()} is {paragraph[field]!r}")
 
 
 def _write_entries(tar: bytes | mmap.mmap, entries: Sequence[Entry], place: Path) -> None:
@@ -271,8 +291,3 @@ def _write_file(path: str, entry: Entry, content: memoryview, *, root: bool) -> 
         os.utime(descriptor, (entry.mtime, entry.mtime))
     finally:
         os.close(descriptor)
-
-
-def discard(place: Path) -> None:
-    """Remove a cached package that :func:`load` refused."""
-    shutil.rmtree(place, ignore_errors=True)

@@ -6,15 +6,17 @@ import os
 import shutil
 from pathlib import Path
 
+from holdfast.distro.debian import within
 from holdfast.distro.debian.releases import ARCHIVES, KEYRING_FILES, Release, default_sources, find_release
 from holdfast.distro.lockfile import PackageSet
 from holdfast.manifest.model import Source
+from holdfast.sandbox.mounts import resolve_inside
 
 
 def scrub(tree: Path, release: Release) -> None:
     """Remove and empty what the release's row says, without changing the time of any directory."""
     for pattern in release.scrub:
-        for path in sorted(tree.glob(pattern.lstrip("/"))):
+        for path in within.matches(tree, pattern):
             before = path.parent.stat()
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
@@ -22,21 +24,16 @@ def scrub(tree: Path, release: Release) -> None:
                 path.unlink()
             os.utime(path.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
     for name in release.emptied:
-        path = tree / name.lstrip("/")
-        path.unlink(missing_ok=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o444)
+        within.write(tree, name, "", mode=0o444)
 
 
 def mark_updated(tree: Path, epoch: int) -> None:
     """Say that /etc and /var are in step with /usr, as systemd-update-done(8) does. Without that every boot of the image runs
     ldconfig, sysusers and the journal's catalog again, which configuring the packages has done.
     """
-    for name in ("etc/.updated", "var/.updated"):
-        path = tree / name
-        path.write_text("# Made with the image, after everything that depends on /usr had run.\n")
-        path.chmod(0o644)
-        os.utime(path, (epoch, epoch))
+    text = "# Made with the image, after everything that depends on /usr had run.\n"
+    for name in ("/etc/.updated", "/var/.updated"):
+        os.utime(within.write(tree, name, text), (epoch, epoch))
 
 
 def write_sources(tree: Path, package_set: PackageSet) -> None:
@@ -44,17 +41,17 @@ def write_sources(tree: Path, package_set: PackageSet) -> None:
     one, never the mirror that this machine happens to use.
     """
     release = find_release(package_set.distribution.release)
-    place = tree / "etc/apt/sources.list.d"
-    if not place.is_dir():
+    place = "/etc/apt/sources.list.d"
+    if not resolve_inside(tree, place).is_dir():
         return
-    keyring = next((name for name in KEYRING_FILES if (tree / name.lstrip("/")).exists()), KEYRING_FILES[-1])
+    keyring = next((name for name in KEYRING_FILES if resolve_inside(tree, name).exists()), KEYRING_FILES[-1])
     stanzas: list[str] = []
     distribution = package_set.distribution
     for source in distribution.sources or default_sources(release):
         mirror = _public_mirror(source, distribution.mirror)
         if mirror is not None:
             stanzas.append(source_stanza(source, mirror, keyring))
-    (place / "debian.sources").write_text("\n".join(stanzas))
+    within.write(tree, f"{place}/debian.sources", "\n".join(stanzas))
 
 
 def source_stanza(source: Source, mirror: str, keyring: str) -> str:

@@ -16,8 +16,10 @@ from pathlib import Path
 from holdfast.base.atomic import write_atomically
 from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.errors import HoldfastError
+from holdfast.distro.debian import within
 from holdfast.distro.debian.compose import copy
 from holdfast.distro.lockfile import Ids
+from holdfast.sandbox.mounts import resolve_inside
 
 FIRST_DYNAMIC = 100
 """Below are the ids that base-passwd gives for ever (Debian policy section 9.2.2)."""
@@ -26,7 +28,7 @@ NOBODY = 65534
 
 def read_ids(root: Path) -> Ids:
     """The ids in the tree's account databases that are not Debian's fixed ones."""
-    return Ids(users=_dynamic(root / "etc/passwd"), groups=_dynamic(root / "etc/group"))
+    return Ids(users=_dynamic(root, "/etc/passwd"), groups=_dynamic(root, "/etc/group"))
 
 
 def extend(pinned: Ids, found: Ids) -> Ids:
@@ -71,17 +73,13 @@ def settle(root: Path, found: Ids, pinned: Ids) -> None:
     groups = {old: new for old, new in groups.items() if old != new}
     if not users and not groups:
         return
-    _rewrite(root / "etc/passwd", {2: users, 3: groups})
-    _rewrite(root / "etc/group", {2: groups})
+    _rewrite(resolve_inside(root, "/etc/passwd"), {2: users, 3: groups})
+    _rewrite(resolve_inside(root, "/etc/group"), {2: groups})
     _change_owners(root, users, groups)
 
 
-def _dynamic(path: Path) -> dict[str, int]:
-    try:
-        text = path.read_text(errors="surrogateescape")
-    except FileNotFoundError:
-        return {}
-    fields = (line.split(":") for line in text.splitlines())
+def _dynamic(root: Path, path: str) -> dict[str, int]:
+    fields = (line.split(":") for line in (within.read(root, path) or "").splitlines())
     return {
         words[0]: int(words[2])
         for words in fields
