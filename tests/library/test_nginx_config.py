@@ -214,3 +214,17 @@ def test_a_location_with_headers_keeps_those_of_its_site() -> None:
     location = text[text.index("location /b {") :]
     assert "add_header X-A site always;" in location
     assert "add_header X-B place always;" in location
+
+
+@pytest.mark.parametrize(
+    ("regex", "quoted"),
+    [
+        (r"\.php$", r"\.php$"),
+        ('a "b"', r'"a \"b\""'),
+        (r"a\"; b", r'"a\"; b"'),
+        (r"a; \\", r'"a; \\"'),
+        (r"\d{3}", r'"\d{3}"'),
+    ],
+)
+def test_quoting_of_regular_expressions(regex: str, quoted: str) -> None:
+    assert quote(regex, regex=True) == quoted

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
-from holdfast.library import Files, Nginx, Packages, System, Systemd, Tmpfiles, Users, evaluate_system
+from holdfast.library import (
+    Files,
+    Firewall,
+    Identity,
+    Nginx,
+    Packages,
+    System,
+    Systemd,
+    Tmpfiles,
+    Users,
+    evaluate_system,
+)
 from holdfast.library.system import Debian
 from holdfast.options import Module
 
@@ -140,6 +151,53 @@ def bad_rule(m: Module) -> None:
     m[Tmpfiles].settings["/var/x"]["dir"].mode = "0755"
 
 
+def script_with_a_quote(m: Module) -> None:
+    m[Systemd].services["a\\x22"].script = "true\n"
+
+
+def times_on_two_lines(m: Module) -> None:
+    m[Systemd].services["a"].exec_start = ["/bin/a"]
+    m[Systemd].services["a"].start_at = ["daily\nPersistent=yes"]
+
+
+def dropin_elsewhere(m: Module) -> None:
+    m[Systemd].services["a"].exec_start = ["/bin/a"]
+    m[Systemd].services["a"].dropins["../../a.conf"] = "[Service]\n"
+
+
+def mount_spelled_otherwise(m: Module) -> None:
+    m[Systemd].mounts["/srv//data"].what = "LABEL=data"
+
+
+def relative_rule(m: Module) -> None:
+    m[Tmpfiles].settings["var/x"]["d"].mode = "0755"
+
+
+def repository_elsewhere(m: Module) -> None:
+    m[Packages].repositories["../x"].uri = "https://packages.example.org"
+
+
+def repository_of_two_lines(m: Module) -> None:
+    m[Packages].repositories["x"].uri = "https://packages.example.org\nTrusted: yes"
+    m[Packages].repositories["x"].suites = ["./"]
+
+
+def keys_in_one_item(m: Module) -> None:
+    m[Users].users["ada"].authorized_keys = ["ssh-ed25519 AAAA\nssh-ed25519 BBBB"]
+
+
+def text_that_is_none(m: Module) -> None:
+    m[Files]["/etc/a"].text = "caf\udce9"
+
+
+def link_that_is_none(m: Module) -> None:
+    m[Files]["/etc/a"].link = "a\0b"
+
+
+def odd_key_of_ini(m: Module) -> None:
+    m[Files]["/etc/a"].ini = {"main": {"[other": 1}}
+
+
 def tls_without_certificate(m: Module) -> None:
     m[Nginx].enable = True
     m[Nginx].virtual_hosts["a"].listen_tls = ["443"]
@@ -178,10 +236,25 @@ def tls_without_certificate(m: Module) -> None:
         (twice, 2, ['systemd.units."a.service"', "a.service is defined twice"]),
         (both_ways, 2, ["systemd.services.a", 'by its own option and by section["Service"]["ExecStart"]']),
         (line_break, 2, ["systemd.services.a", "Nice= in [Service] contains a line break"]),
-        (relative_mount, 1, ["systemd.mounts.srv", "must be an absolute path"]),
+        (relative_mount, 1, ["systemd.mounts.srv", "begin it with /"]),
         (in_and_out, 2, ["packages.remove", "nano is to be installed and to be removed"]),
         (bare_repository, 1, ["packages.repositories.extra", "'trixie' needs components"]),
         (key_that_is_a_path, 1, ["packages.repositories.extra", "not ASCII armour"]),
+        (script_with_a_quote, 1, [".script", "contains a quote, backslash"]),
+        (
+            times_on_two_lines,
+            2,
+            ["systemd.services.a.start_at", "OnCalendar= in [Timer] contains a line break"],
+        ),
+        (dropin_elsewhere, 2, ["systemd.services.a", "'../../a.conf' is not the file name of a drop-in"]),
+        (mount_spelled_otherwise, 1, ['systemd.mounts."/srv//data"', "write '/srv/data'"]),
+        (relative_rule, 1, ['tmpfiles.settings."var/x".d', "begin it with /"]),
+        (repository_elsewhere, 1, ['packages.repositories."../x"', "is no repository name"]),
+        (repository_of_two_lines, 1, ["packages.repositories.x", "is not one word"]),
+        (keys_in_one_item, 1, ["users.users.ada.authorized_keys", "more than one line"]),
+        (text_that_is_none, 1, ['files."/etc/a"', "not UTF-8"]),
+        (link_that_is_none, 1, ['files."/etc/a"', "NUL"]),
+        (odd_key_of_ini, 1, ['files."/etc/a"', "cannot hold the key '[other'"]),
         (bad_rule, 1, ['tmpfiles.settings."/var/x".dir', "'dir' is not a type of tmpfiles.d"]),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
@@ -207,6 +280,54 @@ def test_nginx_says_what_its_virtual_host_lacks() -> None:
         "the configuration of nginx has a problem\nnginx.virtual_hosts.a: A virtual host with TLS needs"
     )
     line = tls_without_certificate.__code__.co_firstlineno + 2
+    assert f"test_problems.py:{line}" in told
+
+
+def fake_interface(m: Module) -> None:
+    m[Firewall].enable = True
+    m[Firewall].interfaces['a" accept; #'].allowed_tcp_ports = [1]
+
+
+def more_than_parameters(m: Module) -> None:
+    m[Nginx].enable = True
+    m[Nginx].upstreams["a"].servers = {"10.0.0.5:80": "weight=2; } server {"}
+
+
+def more_than_a_number(m: Module) -> None:
+    m[Nginx].enable = True
+    m[Nginx].worker_processes = "auto; daemon off"
+
+
+def no_redirect(m: Module) -> None:
+    m[Nginx].enable = True
+    m[Nginx].virtual_hosts["a"].locations["/"].redirect = "https://example.org"
+    m[Nginx].virtual_hosts["a"].locations["/"].redirect_code = 200
+
+
+def half_an_escape(m: Module) -> None:
+    m[Nginx].enable = True
+    m[Nginx].virtual_hosts["a"].locations["~ x\\"].root = "/srv"
+
+
+def two_lines_of_hosts(m: Module) -> None:
+    m[Identity].hosts = {"10.0.0.5": ["db\n10.0.0.6 db2"]}
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (fake_interface, "the firewall has a problem\nfirewall.interfaces."),
+        (more_than_parameters, "nginx.upstreams.a: The parameters 'weight=2; } server {'"),
+        (more_than_a_number, "nginx.worker_processes: 'auto; daemon off' is no number"),
+        (no_redirect, "nginx.virtual_hosts.a: Redirect_code is 200"),
+        (half_an_escape, "ends in a backslash"),
+        (two_lines_of_hosts, 'identity.hosts."10.0.0.5": '),
+    ],
+)
+def test_nothing_breaks_out_of_its_place_in_a_file(module: Callable[[Module], None], words: str) -> None:
+    told = failure(module)
+    assert words in told
+    line = module.__code__.co_firstlineno + (1 if module is two_lines_of_hosts else 2)
     assert f"test_problems.py:{line}" in told
 
 

@@ -203,6 +203,7 @@ def test_the_other_kinds() -> None:
         s.slices["batch"].memory_max = "1G"
         s.mounts["/srv/my-data"].what = "LABEL=data"
         s.mounts["/srv/my-data"].options = ["noatime", "nofail"]
+        s.mounts["/srv/100%"].what = "LABEL=full"
         s.mounts["/srv/nfs"].what = "nas:/x"
         s.mounts["/srv/nfs"].fs_type = "nfs4"
         s.mounts["/srv/nfs"].wanted_by = []
@@ -226,6 +227,7 @@ def test_the_other_kinds() -> None:
             "[Mount]\nWhere=/srv/my-data\nWhat=LABEL=data\nOptions=noatime,nofail\n",
             ("local-fs.target",),
         ),
+        "srv-100\\x25.mount": ("[Mount]\nWhere=/srv/100%%\nWhat=LABEL=full\n", ("local-fs.target",)),
         "srv-nfs.mount": ("[Mount]\nWhere=/srv/nfs\nWhat=nas:/x\nType=nfs4\n", ()),
         "srv-nfs.automount": ("[Automount]\nWhere=/srv/nfs\nTimeoutIdleSec=60\n", ("local-fs.target",)),
         "dev-sdb2.swap": ("[Swap]\nWhat=/dev/sdb2\nPriority=5\n", ("swap.target",)),

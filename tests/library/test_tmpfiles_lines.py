@@ -36,7 +36,7 @@ def test_bad_fields_are_refused(kind: str, mode: str | None, age: str | None, me
 def test_systemd_tmpfiles_writes_what_was_meant(tmp_path: Path) -> None:
     rules = [
         render_tmpfiles("d", "/a dir", mode="0751"),
-        render_tmpfiles("f", "/a dir/f", argument=' one\n"two" \\ 100%%'),
+        render_tmpfiles("f", "/a dir/f", argument=' one\n"two" \\ 100%%  '),
         render_tmpfiles("L", "/link", argument="a dir/f"),
     ]
     config = tmp_path / "test.conf"
@@ -44,5 +44,5 @@ def test_systemd_tmpfiles_writes_what_was_meant(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     run(["systemd-tmpfiles", f"--root={root}", "--create", str(config)])
-    assert (root / "link").read_text() == ' one\n"two" \\ 100%'
+    assert (root / "link").read_text() == ' one\n"two" \\ 100%  '
     assert (root / "a dir").stat().st_mode & 0o7777 == 0o751

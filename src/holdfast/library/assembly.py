@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -114,8 +115,15 @@ def _packages(packages: Packages, problems: Problems) -> model.Packages:
         if not repository.enable:
             continue
         with problems.at("packages", "repositories", name):
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+                raise ValueError(f"{name!r} is no repository name: write letters, digits, _ . and -")
             key = repository_key(repository.key, repository.key_file)
             suites = repository.suites
+            for word in (repository.uri, *suites, *repository.components):
+                if not re.fullmatch(r"[!-~]+", word):
+                    raise ValueError(
+                        f"{word!r} is not one word of plain letters, as sources.list(5) needs it"
+                    )
             if not suites:
                 raise ValueError("the repository has no suites")
             for suite in suites:

@@ -97,8 +97,16 @@ def check_characters(text: str, what: str) -> None:
     """Raises ValueError when ``text`` has characters that no unit file can hold."""
     if "\0" in text:
         raise ValueError(f"{what} contains a NUL character: {text!r}")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError(f"{what} contains bytes that are not UTF-8: {text!r}")
+    check_utf8(text, what)
+
+
+def check_utf8(text: str, what: str) -> None:
+    """Raises ValueError when ``text`` has lone surrogates: bytes that Python could not read as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = text[max(0, error.start - 20) : error.end + 20]
+        raise ValueError(f"{what} contains bytes that are not UTF-8: {found!r}") from None
 
 
 def check_line(text: str, what: str) -> str:

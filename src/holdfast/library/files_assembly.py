@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from holdfast.base.digests import Digest, digest_stream
+from holdfast.library.command_lines import check_characters, check_utf8
 from holdfast.library.fetched import Fetched
 from holdfast.library.files import File, Files
 from holdfast.library.formats import Data, to_ini, to_json, to_key_value, to_toml
-from holdfast.library.paths import check_managed_path, parents
+from holdfast.library.paths import check_managed_path, check_path, parents
 from holdfast.library.problems import Problems
 from holdfast.manifest import model
 from holdfast.manifest.contents import AuthorFile, Content, Download
@@ -66,10 +67,13 @@ class Assembly:
         if kind == "link":
             if not file.link:
                 raise ValueError("the link has an empty target")
+            check_characters(file.link, "the link's target")
             return model.Link(file.link)
         if kind == "directory":
             return model.Directory(file.mode or "0755", file.user, file.group)
-        return model.TextFile(self._text(kind, file), file.mode or "0644", file.user, file.group)
+        text = self._text(kind, file)
+        check_utf8(text, "the content")
+        return model.TextFile(text, file.mode or "0644", file.user, file.group)
 
     def _text(self, kind: str, file: File) -> str:
         if kind == "json":
@@ -104,9 +108,12 @@ class Assembly:
                 (file.mode if top else None) or "0755", file.user, file.group
             )
             for name in sorted(os.listdir(source)):  # noqa: PTH208
+                check_path(f"{path}/{name}")
                 self._copy(f"{path}/{name}", file, f"{source}/{name}", top=False)
         elif stat.S_ISLNK(found.st_mode):
-            self.entries[path] = model.Link(os.readlink(source))  # noqa: PTH115
+            target = os.readlink(source)  # noqa: PTH115
+            check_characters(target, f"the target of {source}")
+            self.entries[path] = model.Link(target)
         elif stat.S_ISREG(found.st_mode):
             executable = bool(found.st_mode & stat.S_IXUSR)
             mode = (file.mode if top else None) or ("0755" if executable else "0644")

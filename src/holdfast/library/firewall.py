@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.library.files import Files
-from holdfast.library.network import parse_range
+from holdfast.library.network import check_interface, parse_range
 from holdfast.library.packages import Packages
 from holdfast.library.systemd import Systemd
 from holdfast.library.types import INTERFACES, PORT_RANGES, PORTS
@@ -120,12 +120,22 @@ def firewall(m: Module) -> None:
 
 
 def firewall_text(c: Config) -> str:
-    """The file that nft loads."""
+    """The file that nft loads.
+
+    Raises:
+        HoldfastError: a key that names no interface, with its place.
+    """
     from holdfast.library.nftables import Ruleset, render_ruleset  # only where there is a firewall
+    from holdfast.library.problems import Problems
 
     fw = c[Firewall]
     if fw.ruleset is not None:
         return fw.ruleset
+    problems = Problems(c)
+    for name in fw.interfaces:
+        with problems.at("firewall", "interfaces", name):
+            check_interface(name)
+    problems.raise_any("the firewall")
     return render_ruleset(
         Ruleset(
             everywhere=_ports(fw),

@@ -26,9 +26,13 @@ def to_ini(sections: Mapping[str, Mapping[str, Scalar | Sequence[Scalar]]], *, s
     """
     blocks: list[str] = []
     for name in sorted(sections):
+        if "]" in name:
+            raise ValueError(f"INI cannot hold the section {name!r}: its name would end at the bracket")
         lines = [f"[{_one_line(name)}]"] if name else []
         for key in sorted(sections[name]):
             value = sections[name][key]
+            if key[:1] in ("[", "#", ";", "") or separator.strip() in key:
+                raise ValueError(f"INI cannot hold the key {key!r}: it reads as something else")
             items = [value] if value is None or isinstance(value, (bool, int, float, str)) else value
             lines += [f"{_one_line(key)}{separator}{_one_line(_ini_scalar(item))}" for item in items]
         blocks.append("\n".join(lines) + "\n")

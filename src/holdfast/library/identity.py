@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from holdfast.library.files import Files
 from holdfast.library.formats import to_key_value
 from holdfast.library.packages import Packages
+from holdfast.library.problems import Problems
 from holdfast.library.system import System
 from holdfast.library.types import HOSTNAME, LOCALE, TIMEZONE, WORDS
 from holdfast.options import (
@@ -90,5 +94,19 @@ def _hosts(c: Config) -> str:
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
     if hostname:
         lines.append(" ".join(["127.0.1.1", *own, hostname]))
-    lines += [" ".join([address, *names]) for address, names in sorted(mine.hosts.items())]
+    problems = Problems(c)
+    for address, names in sorted(mine.hosts.items()):
+        with problems.at("identity", "hosts", address):
+            lines.append(_hosts_line(address, names))
+    problems.raise_any("/etc/hosts")
     return "\n".join(lines) + "\n"
+
+
+def _hosts_line(address: str, names: Sequence[str]) -> str:
+    """One line of hosts(5)."""
+    if not re.fullmatch(r"[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?", address):
+        raise ValueError(f"{address!r} is no address")
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"{name!r} is no host name")
+    return " ".join([address, *names])

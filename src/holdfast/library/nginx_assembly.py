@@ -23,6 +23,10 @@ def nginx_text(c: Config) -> str:
     for name, upstream in server.upstreams.items():
         with problems.at("nginx", "upstreams", name):
             text.upstream_block(name, upstream)
+    with problems.at("nginx", "worker_processes"):
+        text.check_processes(server.worker_processes)
+    with problems.at("nginx", "client_max_body_size"):
+        text.check_size(server.client_max_body_size)
     problems.raise_any("the configuration of nginx")
     return text.render_nginx(server)
 

@@ -18,6 +18,8 @@ _SIZE = r"[0-9]+[kKmMgG]?"
 
 @dataclass(frozen=True)
 class Location:
+    """One ``location`` block."""
+
     root: str | None = None
     alias: str | None = None
     index: tuple[str, ...] = ()
@@ -34,6 +36,8 @@ class Location:
 
 @dataclass(frozen=True)
 class VirtualHost:
+    """One site: its ``server`` blocks."""
+
     names: tuple[str, ...]
     default: bool = False
     listen: tuple[str, ...] = ()
@@ -54,6 +58,8 @@ class VirtualHost:
 
 @dataclass(frozen=True)
 class Upstream:
+    """One ``upstream`` block."""
+
     servers: Mapping[str, str]
     """Address to its parameters, such as ``weight=2 backup``."""
     extra_config: str = ""
@@ -83,6 +89,7 @@ def render_nginx(server: Server) -> str:
     Raises:
         ValueError: a value that nginx could not read; the message names it.
     """
+    check_processes(server.worker_processes)
     main: Block = [
         f"user {quote(server.user)};",
         f"worker_processes {server.worker_processes};",
@@ -96,9 +103,20 @@ def render_nginx(server: Server) -> str:
     return "\n".join(_render(main, 0)) + "\n"
 
 
+def check_processes(number: str) -> None:
+    """Raises ValueError unless nginx reads it as a number of processes."""
+    if not re.fullmatch(r"auto|[0-9]+", number):
+        raise ValueError(f"{number!r} is no number of processes; write a number or auto")
+
+
+def check_size(size: str) -> None:
+    """Raises ValueError unless nginx reads it as a size."""
+    if not re.fullmatch(_SIZE, size):
+        raise ValueError(f"client_max_body_size is {size!r}; write a size such as 10m")
+
+
 def _http(server: Server) -> Block:
-    if not re.fullmatch(_SIZE, server.client_max_body_size):
-        raise ValueError(f"client_max_body_size is {server.client_max_body_size!r}; write a size such as 10m")
+    check_size(server.client_max_body_size)
     lines: list[str | tuple[str, Block]] = [
         "include /etc/nginx/mime.types;",
         "default_type application/octet-stream;",
@@ -135,10 +153,15 @@ def upstream_block(name: str, upstream: Upstream) -> Block:
     """The servers of one group.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are none, or one has parameters that nginx would not take for such.
     """
     if not upstream.servers:
         raise ValueError(f"the upstream {name!r} has no servers")
+    for address, parameters in upstream.servers.items():
+        if re.search(r"[;{}\"'\\#\n\r]", parameters):
+            raise ValueError(
+                f"the parameters {parameters!r} of {address} are more than parameters of a server"
+            )
     servers = [
         f"server {quote(address)}{' ' + parameters if parameters else ''};"
         for address, parameters in sorted(upstream.servers.items())
@@ -186,9 +209,7 @@ def _host_body(host: VirtualHost) -> Block:
     if host.redirect is not None:
         if "/" in host.locations:
             raise ValueError('it has both redirect and locations["/"]; keep one')
-        lines.append(
-            ("location /", [f"return {host.redirect_code} {quote(host.redirect + '$request_uri')};"])
-        )
+        lines.append(("location /", [_return(host.redirect_code, host.redirect + "$request_uri")]))
     ordered = sorted(host.locations.items(), key=lambda item: (item[1].order, item[0]))
     lines += [(f"location {_match(path)}", _location(path, place, host.headers)) for path, place in ordered]
     return lines
@@ -227,10 +248,16 @@ def _location(path: str, place: Location, inherited: Mapping[str, str]) -> Block
     headers = {**inherited, **place.headers} if place.headers else {}
     lines += _auth(place.basic_auth_file) + _headers(headers)
     if place.redirect is not None:
-        lines.append(f"return {place.redirect_code} {quote(place.redirect)};")
+        lines.append(_return(place.redirect_code, place.redirect))
     if place.proxy_pass is not None:
         lines += _proxy(place.proxy_pass, place.websockets)
     return lines + _author_lines(place.extra_config)
+
+
+def _return(code: int, address: str) -> str:
+    if code not in (301, 302, 303, 307, 308):
+        raise ValueError(f"redirect_code is {code}; write 301, 302, 303, 307 or 308")
+    return f"return {code} {quote(address)};"
 
 
 def _proxy(url: str, websockets: bool) -> list[str]:
@@ -281,15 +308,18 @@ def quote(word: str, *, regex: bool = False) -> str:
     """One word of nginx's syntax; variables (``$host``) keep their meaning. In a regex a backslash is not escaped.
 
     Raises:
-        ValueError: an empty word or one with a line break.
+        ValueError: an empty word or one with a line break; or a regex that ends in a lone backslash.
     """
     if not word or "\n" in word or "\0" in word:
         raise ValueError(f"nginx cannot read {word!r}: it is empty or has a line break")
+    if regex and re.search(r"(?<!\\)(?:\\\\)*\\$", word):
+        raise ValueError(f"the regular expression {word!r} ends in a backslash that escapes nothing")
     special = re.search(r"[\s;{}\"'#]", word) if regex else re.search(_SPECIAL, word)
     if not special:
         return word
-    escaped = word if regex else word.replace("\\", "\\\\")
-    return '"' + escaped.replace('"', '\\"') + '"'
+    if regex:  # a quote that is escaped already stays as it is
+        return '"' + re.sub(r'(\\.)|"', lambda found: found[1] or '\\"', word) + '"'
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _author_lines(text: str) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Literal, Union, cast
 
 from holdfast.library.command_lines import quote_word, render_command
+from holdfast.library.paths import check_path
 from holdfast.library.problems import Problems
 from holdfast.library.systemd import Systemd
 from holdfast.library.systemd_kinds import Automount, Mount, PlainUnit, Swap, Timer
@@ -18,6 +20,7 @@ from holdfast.manifest import model
 from holdfast.options.declare import Option
 
 DROPIN = "50-holdfast.conf"
+_DROPIN = r"[A-Za-z0-9_][A-Za-z0-9@:_.-]*"
 SCRIPTS = "/etc/holdfast/scripts"
 
 Settings = list[tuple[str, Value]]
@@ -143,14 +146,10 @@ class Assembly:
         for key, timer in config.timers.items():
             self._timer(key, timer)
         for key in sorted(set(self._calendars) - set(config.timers)):
-            text = render_unit([("Timer", [("OnCalendar", self._calendars[key])])])
-            self._add(
-                f"{key}.timer",
-                model.Unit(text=text, wanted_by=("timers.target",)),
-                "services",
-                key,
-                "start_at",
-            )
+            path = ("systemd", "services", key, "start_at")
+            with self.problems.at(*path):
+                text = render_unit([("Timer", [("OnCalendar", self._calendars[key])])])
+                self._add(f"{key}.timer", model.Unit(text=text, wanted_by=("timers.target",)), *path)
         kinds: tuple[tuple[str, str, Mapping[str, Unit]], ...] = (
             ("sockets", "socket", config.sockets),
             ("paths", "path", config.paths),
@@ -180,13 +179,15 @@ class Assembly:
             path = f"{SCRIPTS}/{key}"
             self.scripts[path] = model.TextFile("#!/bin/sh -e\n" + service.script, mode="0755")
             triggers = (path,)
-            extra = [("ExecStart", render_command([path]))]
+            with self.problems.at("systemd", "services", key, "script"):
+                extra = [("ExecStart", render_command([path]))]
             if service.exec_start is not None:
                 self.problems.add(
                     "It has both exec_start and script; keep one.", "systemd", "services", key, "script"
                 )
         wants_start = not service.from_package and service.enable is not False
-        if wants_start and service.exec_start is None and not extra and not self._starts_by_section(service):
+        has_start = service.exec_start is not None or service.script.strip()
+        if wants_start and not has_start and not self._starts_by_section(service):
             self.problems.add(
                 f"The service has no exec_start. Set it; or set `from_package = True` if a package ships {key}.service.",
                 "systemd", "services", key,
@@ -206,10 +207,9 @@ class Assembly:
 
     def _at_path(self, field: str, suffix: str, key: str, unit: Mount | Automount | Swap) -> None:
         where = "What" if isinstance(unit, Swap) else "Where"
-        if not key.startswith("/"):
-            self.problems.add("The key must be an absolute path.", "systemd", field, key)
-            return
-        self._named(field, suffix, escape_path(key), unit, extra=[(where, key)], key=key)
+        with self.problems.at("systemd", field, key):
+            check_path(key)
+            self._named(field, suffix, escape_path(key), unit, extra=[(where, plain_text(key))], key=key)
 
     def _named(
         self,
@@ -318,6 +318,9 @@ def _links(unit: Unit, text: str, triggers: tuple[str, ...], *, plain: Union[str
     """The manifest's unit. What we render is the whole file, or a drop-in if a package or ``plain`` has the file."""
     over = unit.from_package or isinstance(unit, PlainUnit)
     dropins = dict(unit.dropins)
+    for name in dropins:
+        if not re.fullmatch(_DROPIN, name):
+            raise ValueError(f"{name!r} is not the file name of a drop-in, such as 10-limits.conf")
     if over and text:
         dropins[DROPIN] = text
     return model.Unit(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from holdfast.library.command_lines import check_characters, quote_word
-from holdfast.library.unit_text import plain_text
 
 _TYPE = r"[a-zA-Z][+!\-=~^$]*"
 _MODE = r"[:~]*[0-7]{3,4}"
@@ -31,6 +30,8 @@ def render_tmpfiles(
     """
     if not re.fullmatch(_TYPE, kind):
         raise ValueError(f"{kind!r} is not a type of tmpfiles.d, such as d, f, L+ or Z")
+    if not path.startswith(("/", "%")):
+        raise ValueError(f"the path {path!r} is not absolute: begin it with / or a specifier such as %t")
     if mode is not None and not re.fullmatch(_MODE, mode):
         raise ValueError(f"the mode {mode!r} is not octal, such as 0755")
     if age is not None:
@@ -55,9 +56,7 @@ def quote_argument_field(argument: str) -> str:
     """The last field: the rest of the line, in which only backslash escapes are read."""
     check_characters(argument, "the argument of a tmpfiles line")
     escaped = argument.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+    # systemd-tmpfiles strips the line, and with it what is not escaped.
+    spaces = len(escaped) - len(escaped.rstrip(" "))
+    escaped = escaped.rstrip(" ") + "\\x20" * spaces
     return "\\x20" + escaped[1:] if escaped.startswith(" ") else escaped
-
-
-def literal(text: str) -> str:
-    """``text`` with specifiers switched off."""
-    return plain_text(text)

@@ -118,6 +118,7 @@ def assemble_accounts(
     _check_names(config, problems)
     _check_groups(config, users, groups, problems)
     _check_ids(users, groups, problems)
+    _check_text(users, problems)
     return users, groups
 
 
@@ -172,7 +173,15 @@ def _check_ids(users: dict[str, model.User], groups: dict[str, model.Group], pro
                 name,
                 "gid",
             )
+
+
+def _check_text(users: dict[str, model.User], problems: Problems) -> None:
     for name, user in users.items():
+        if any("\n" in key.strip() for key in user.authorized_keys):
+            problems.add(
+                "A key is more than one line; make each an item of its own.",
+                "users", "users", name, "authorized_keys",
+            )  # fmt: skip
         if any(":" in text or "\n" in text for text in (user.comment, user.home or "", user.shell or "")):
             problems.add(
                 "comment, home and shell cannot contain a colon or a line break.", "users", "users", name
