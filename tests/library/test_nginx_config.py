@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.library.nginx_config import (
     Location,
@@ -221,10 +224,28 @@ def test_a_location_with_headers_keeps_those_of_its_site() -> None:
     [
         (r"\.php$", r"\.php$"),
         ('a "b"', r'"a \"b\""'),
-        (r"a\"; b", r'"a\"; b"'),
-        (r"a; \\", r'"a; \\"'),
+        (r"a\"; b", r'"a\\\"; b"'),
+        (r"a; \\", r'"a; \\\\"'),
+        (r"\\", r"\\\\"),
         (r"\d{3}", r'"\d{3}"'),
     ],
 )
 def test_quoting_of_regular_expressions(regex: str, quoted: str) -> None:
     assert quote(regex, regex=True) == quoted
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.sampled_from("ab\\\"'trn ;{}#$.d"), min_size=1, max_size=12), st.booleans())
+def test_nginx_reads_back_what_was_meant(word: str, regex: bool) -> None:
+    """ngx_conf_read_token() of nginx's src/core/ngx_conf_file.c: where the word ends, and what it then is."""
+    try:
+        text = quote(word, regex=regex)
+    except ValueError:
+        assert regex and (len(word) - len(word.rstrip("\\"))) % 2 == 1
+        return
+    body = text[1:-1] if text.startswith('"') else text
+    pieces = re.findall(r"\\.|.", body)
+    ends = '"' if text.startswith('"') else " ;{"
+    assert not any(piece in ends for piece in pieces) and "\\" not in pieces
+    taken_away = {"\\t": "\t", "\\r": "\r", "\\n": "\n", '\\"': '"', "\\'": "'", "\\\\": "\\"}
+    assert "".join(taken_away.get(piece, piece) for piece in pieces) == word

@@ -305,21 +305,29 @@ def _match(path: str) -> str:
 
 
 def quote(word: str, *, regex: bool = False) -> str:
-    """One word of nginx's syntax; variables (``$host``) keep their meaning. In a regex a backslash is not escaped.
+    """One word of nginx's syntax, which nginx reads back as ``word``; variables (``$host``) keep their meaning.
 
     Raises:
         ValueError: an empty word or one with a line break; or a regex that ends in a lone backslash.
     """
     if not word or "\n" in word or "\0" in word:
         raise ValueError(f"nginx cannot read {word!r}: it is empty or has a line break")
-    if regex and re.search(r"(?<!\\)(?:\\\\)*\\$", word):
+    if not regex:
+        escaped = word.replace("\\", "\\\\")
+        return '"' + escaped.replace('"', '\\"') + '"' if re.search(_SPECIAL, word) else word
+    if re.search(r"(?<!\\)(?:\\\\)*\\$", word):
         raise ValueError(f"the regular expression {word!r} ends in a backslash that escapes nothing")
-    special = re.search(r"[\s;{}\"'#]", word) if regex else re.search(_SPECIAL, word)
-    if not special:
-        return word
-    if regex:  # a quote that is escaped already stays as it is
-        return '"' + re.sub(r'(\\.)|"', lambda found: found[1] or '\\"', word) + '"'
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    # nginx takes a backslash away before quotes, backslashes, t, r and n alone, so that others can stay readable.
+    escaped = re.sub(r"""\\([\\"'trn])|\\.|\"""", _regex_escape, word)
+    return f'"{escaped}"' if re.search(r"[\s;{}\"'#]", word) else escaped
+
+
+def _regex_escape(found: re.Match[str]) -> str:
+    if found[0] == '"':
+        return '\\"'
+    if found[1] is None:
+        return found[0]
+    return "\\\\" + ("\\" if found[1] in '\\"' else "") + found[1]
 
 
 def _author_lines(text: str) -> list[str]:
