@@ -188,6 +188,24 @@ def test_an_update_prints_the_difference(project: Project, tmp_path: Path) -> No
     assert "  + " not in report
 
 
+def test_ids_that_a_lock_gives_are_told(project: Project, tmp_path: Path) -> None:
+    changed = Project(tmp_path, project.store)
+    text = (project.directory / "systems.py").read_text()
+    text = text.replace("import Files,", "import Files, Users,").replace(
+        "    hello = m", '    m[Users].users["hello"].system = True\n    hello = m', 1
+    )
+    (tmp_path / "systems.py").write_text(text)
+    (tmp_path / "holdfast.lock").write_bytes((project.directory / "holdfast.lock").read_bytes())
+    assert "no ids for accounts of the system 'web': hello" in changed("build", check=False).stderr.decode()
+    report = json.loads(changed("lock", "--json").text)
+    ids = report["accounts"]["web"]
+    assert ids["users"].keys() == ids["groups"].keys() == {"hello"}
+    (tmp_path / "holdfast.lock").write_bytes((project.directory / "holdfast.lock").read_bytes())
+    uid, gid = ids["users"]["hello"], ids["groups"]["hello"]
+    assert f"web: new ids: user hello {uid}, group hello {gid}\n" in changed("lock").text
+    assert "new ids" not in changed("lock").text
+
+
 def test_a_file_that_changes_during_the_build_is_refused(project: Project, tmp_path: Path) -> None:
     """The definition says so by itself: the file is another one when it is read for the second time."""
     (tmp_path / "page.html").write_text("one\n")

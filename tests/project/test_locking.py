@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.distro.lockfile import Ids, Lock
 from holdfast.manifest.model import SCHEMA_VERSION, Distribution, Identity, Manifest, Packages
 from holdfast.project.keeping import system_ref
-from holdfast.project.locking import requests_of
+from holdfast.project.locking import ids_given, requests_of
 
 
 def manifest(name: str, release: str, *install: str) -> Manifest:
@@ -31,6 +32,14 @@ def test_systems_that_ask_for_the_same_share_a_set() -> None:
 def test_the_order_of_packages_makes_no_other_set() -> None:
     requests = requests_of([manifest("a", "trixie", "curl", "git"), manifest("b", "trixie", "git", "curl")])
     assert [request.systems for request in requests] == [("a", "b")]
+
+
+def test_ids_given_are_those_that_were_not_there() -> None:
+    old = Lock().with_accounts("web", Ids({"hello": 999}, {"hello": 999}))
+    new = old.with_accounts("web", Ids({"hello": 999, "logs": 998}, {"hello": 999}))
+    new = new.with_accounts("db", Ids({}, {"data": 997}))
+    assert ids_given(old, new) == {"web": Ids({"logs": 998}), "db": Ids({}, {"data": 997})}
+    assert ids_given(new, new) == {}
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,12 @@ class SetReport:
 
 @dataclass(frozen=True)
 class LockReport:
+    """What locking did for the project."""
+
     path: Path
     sets: tuple[SetReport, ...]
+    accounts: Mapping[str, Ids]
+    """System name to the ids that its declared accounts were given now."""
     dropped: tuple[PackageSet, ...]
     """Sets that no system asks for any more."""
     written: bool
@@ -80,7 +84,7 @@ def lock_project(store: Store, evaluation: Evaluation, *, update: Update = "noth
     if written:
         write_lock(path, new)
     keep_locked(store, path, new)
-    return LockReport(path, reports, dropped, written)
+    return LockReport(path, reports, ids_given(old, new), dropped, written)
 
 
 def _with_accounts(store: Store, old: Lock, new: Lock, evaluation: Evaluation) -> Lock:
@@ -96,6 +100,18 @@ def _with_accounts(store: Store, old: Lock, new: Lock, evaluation: Evaluation) -
         pinned = pin_accounts(store, manifest, locked_set(new, manifest), known.get(system.name, Ids()))
         new = new.with_accounts(system.name, pinned)
     return new
+
+
+def ids_given(old: Lock, new: Lock) -> Mapping[str, Ids]:
+    """System name to the ids that ``new`` has and ``old`` had not; only systems that were given any."""
+    given: dict[str, Ids] = {}
+    for name, ids in new.accounts.items():
+        before = old.accounts.get(name, Ids())
+        users = {user: uid for user, uid in ids.users.items() if user not in before.users}
+        groups = {group: gid for group, gid in ids.groups.items() if group not in before.groups}
+        if users or groups:
+            given[name] = Ids(users, groups)
+    return given
 
 
 def _lock_one(store: Store, lock: Lock, request: Request, update: Update) -> SetReport:

@@ -63,6 +63,7 @@ def _as_json(report: LockReport) -> JSON:
             }
             for item in report.sets
         ],
+        "accounts": {name: encode(ids) for name, ids in report.accounts.items()},
         "dropped": [package_set.key for package_set in report.dropped],
     }
 
@@ -70,8 +71,13 @@ def _as_json(report: LockReport) -> JSON:
 def _show(report: LockReport) -> None:
     for item in report.sets:
         _show_set(item)
+    for name, ids in report.accounts.items():
+        given = [f"user {user} {uid}" for user, uid in ids.users.items()]
+        given += [f"group {group} {gid}" for group, gid in ids.groups.items()]
+        click.echo(f"{name}: new ids: {', '.join(given)}")
     if report.dropped:
-        click.echo(f"Dropped {len(report.dropped)} package sets that no system asks for any more.")
+        sets = "1 package set" if len(report.dropped) == 1 else f"{len(report.dropped)} package sets"
+        click.echo(f"Dropped {sets} that no system asks for any more.")
     here = Path.cwd()
     path = report.path.relative_to(here) if report.path.is_relative_to(here) else report.path
     click.echo(f"{'Wrote' if report.written else 'Nothing to change in'} {path}")
