@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tarfile
+import zlib
 from pathlib import Path
 
 import pytest
 
 from holdfast.base.digests import Digest, digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError
-from holdfast.store import Artifact, ImageConfig, Store, open_store
+from holdfast.store import Artifact, ImageConfig, Layer, Store, open_store
+from holdfast.store.gzipping import CHUNK, gzip_to
 from tests.store.trees_at_hand import Node, make
 
 
@@ -92,3 +95,29 @@ def test_an_artifact_without_layers_is_exported(store: Store, tmp_path: Path) ->
         target = tmp_path / f"{packed}"
         assert store.export(made.manifest, target, gzip=packed) == made.manifest
         assert read(target, digest_bytes(b"{}")) == b"{}"
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 17])
+def test_gzip_in_parallel_is_one_stream_whatever_the_processors(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (bytes(range(256)) * 7 + b"some text, ") * (size // 1800 + 1)
+    data = data[:size]
+    made: set[bytes] = set()
+    for processors in (1, 2):
+        monkeypatch.setattr(os, "cpu_count", lambda count=processors: count)
+        pieces: list[bytes] = []
+        gzip_to(pieces.append, (data[start : start + CHUNK] for start in range(0, size, CHUNK)))
+        made.add(b"".join(pieces))
+    (packed,) = made
+    single = zlib.decompressobj(31)
+    assert single.decompress(packed) == data and single.eof and single.unused_data == b""
+    assert gzip.decompress(packed) == data
+
+
+def test_a_blob_that_comes_twice_is_exported_once(store: Store, tmp_path: Path) -> None:
+    blob = store.blobs.put_bytes(b"package")
+    layer = Layer(blob, 7, "application/vnd.debian.binary-package")
+    made = store.put_artifact("application/x.test", b"c", "text/plain", [layer, layer])
+    for packed in (False, True):
+        assert store.export(made.manifest, tmp_path / str(packed), gzip=packed) == made.manifest

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import zlib
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
@@ -17,11 +16,9 @@ from holdfast.base.events import Stage, stage
 from holdfast.store import artifacts
 from holdfast.store.artifacts import Artifact, Layer
 from holdfast.store.blobs import Blobs
+from holdfast.store.gzipping import CHUNK, gzip_to
 from holdfast.store.layout import OCI_LAYOUT
 from holdfast.store.refs import REF_NAME_ANNOTATION
-
-_CHUNK = 1 << 20
-_GZIP_LEVEL = 6
 
 
 def export(blobs: Blobs, artifact: Artifact, destination: Path, *, tag: str, gzip: bool) -> Digest:
@@ -97,19 +94,14 @@ class _Export:
         return digest
 
     def _copy(self, digest: Digest) -> None:
-        with (self._target / hex_of(digest)).open("xb") as copy:
-            found = self._pump(digest, copy.write)
-        if found != digest:
-            raise HoldfastError(
-                f"the layer {digest} in the store is damaged", resolution="Run `holdfast store verify`."
-            )
+        with (self._target / hex_of(digest)).open("wb") as copy:
+            for chunk in self._read(digest):
+                copy.write(chunk)
 
     def _compress(self, layer: Layer) -> dict[str, JSON]:
-        """One layer as gzip without name and time, so that the same zlib makes the same bytes."""
         if layer.media_type != artifacts.LAYER_TAR:
             self._copy(layer.diff_id)
             return artifacts.descriptor(layer.media_type, layer.diff_id, layer.size)
-        packer = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
         state = hashlib.sha256()
         size = 0
         temporary = self._target / f"{hex_of(layer.diff_id)}.tmp"
@@ -120,21 +112,19 @@ class _Export:
                 state.update(data)
                 size += packed.write(data)
 
-            found = self._pump(layer.diff_id, lambda data: write(packer.compress(data)))
-            write(packer.flush())
-        if found != layer.diff_id:
-            raise HoldfastError(
-                f"the layer {layer.diff_id} in the store is damaged",
-                resolution="Run `holdfast store verify`.",
-            )
+            gzip_to(write, self._read(layer.diff_id))
         temporary.rename(self._target / state.hexdigest())
         return artifacts.descriptor(artifacts.LAYER_TAR_GZIP, Digest("sha256:" + state.hexdigest()), size)
 
-    def _pump(self, digest: Digest, write: Callable[[bytes], object]) -> Digest:
+    def _read(self, digest: Digest) -> Iterator[bytes]:
+        """The blob in chunks; an error after the last of them if it is not what it should be."""
         state = hashlib.sha256()
         with self._blobs.open(digest) as source:
-            while chunk := source.read(_CHUNK):
+            while chunk := source.read(CHUNK):
                 state.update(chunk)
-                write(chunk)
+                yield chunk
                 self._progress.advance(len(chunk))
-        return Digest("sha256:" + state.hexdigest())
+        if state.hexdigest() != hex_of(digest):
+            raise HoldfastError(
+                f"the layer {digest} in the store is damaged", resolution="Run `holdfast store verify`."
+            )
