@@ -11,7 +11,7 @@ from tests.cli.projects import CommandLine
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_works_at_once(holdfast: CommandLine, tmp_path: Path, template: str) -> None:
     assert holdfast("init", "--template", template, "project") == 0
-    assert holdfast.out == "project/systems.py\n"
+    assert holdfast.out == "Wrote project/systems.py. Its first lines say what to try.\n"
     assert holdfast("eval", "project/") == 0, holdfast.err
     text = (tmp_path / "project" / "systems.py").read_text()
     assert text.startswith('"""')

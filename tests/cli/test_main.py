@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
+
+import pytest
 
 from holdfast.base.process import run
 from holdfast.cli.main import EVALUATING
@@ -27,6 +30,34 @@ def test_the_hash_seed_is_fixed_for_them_alone(tmp_path: Path) -> None:
     )
     completed = run([HOLDFAST, "eval"], cwd=tmp_path, env={"PYTHONHASHSEED": "5"}, check=False)
     assert b"randomized: 0" in completed.stderr
+
+
+def test_an_interrupt_while_we_are_loading_leaves_no_traceback() -> None:
+    script = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "holdfast.cli.table":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["holdfast", "--version"]
+from holdfast.cli.main import main
+main()
+"""
+    completed = run([sys.executable, "-c", script], check=False)
+    assert (completed.returncode, completed.stderr) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize(("before", "code"), [("trap '' HUP", 0), ("true", 143)])
+def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path, before: str, code: int) -> None:
+    """As nohup(1) has it."""
+    (tmp_path / "systems.py").write_text(
+        "import os, signal, time\nfrom holdfast import Debian, System\n"
+        "os.kill(os.getppid(), signal.SIGHUP)\ntime.sleep(0.1)\n"
+        "systems = [System('web', modules=[], distro=Debian('trixie'))]\n"
+    )
+    completed = run(["sh", "-c", f"{before}; exec {HOLDFAST} eval"], cwd=tmp_path, check=False)
+    assert completed.returncode == code, completed.stderr.decode()
 
 
 def test_the_console_script_passes_exit_codes_on(tmp_path: Path) -> None:

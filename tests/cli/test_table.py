@@ -56,6 +56,15 @@ def test_an_unknown_option_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
     assert "--json" in capsys.readouterr().err
 
 
+def test_wrong_usage_looks_like_every_other_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert table.run(["explain", "web"]) == 2
+    assert capsys.readouterr().err == (
+        "error: Missing argument 'OPTION'.\n"
+        "  Usage: holdfast explain [OPTIONS] SYSTEM OPTION\n"
+        "next: `holdfast explain --help` lists what it takes.\n"
+    )
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert table.run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("holdfast 0.")

@@ -86,3 +86,11 @@ def test_a_directory_means_its_systems_py(tmp_path: Path) -> None:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(HoldfastError, match=r"there is no file .*nowhere\.py"):
         find_file(parse_selector("nowhere.py:web"), tmp_path)
+
+
+def test_a_file_that_cannot_be_looked_for_is_told(tmp_path: Path) -> None:
+    """Such as one in somebody else's home; here a name that is too long, which the kernel refuses to root too."""
+    with pytest.raises(HoldfastError, match=r"cannot look for .*xxx: File name too long"):
+        find_file(parse_selector("x" * 300 + ":web"), tmp_path)
+    with pytest.raises(HoldfastError, match=r"cannot look for systems\.py in .*: File name too long"):
+        find_file(parse_selector("web"), tmp_path / ("x" * 300))

@@ -25,6 +25,17 @@ def show_error(error: HoldfastError) -> None:
         click.echo(click.style("next: ", fg="cyan", bold=True) + error.resolution, err=True)
 
 
+def show_usage_error(error: click.UsageError) -> None:
+    """A command line that means nothing, told as every other error, with how the command is called."""
+    usage = error.ctx.get_usage() if error.ctx is not None else ""
+    path = error.ctx.command_path if error.ctx is not None else "holdfast"
+    show_error(
+        HoldfastError(
+            error.format_message(), details=usage, resolution=f"`{path} --help` lists what it takes."
+        )
+    )
+
+
 def show_bug(error: Exception) -> None:
     """An exception nobody expected: where it was, and how to see the rest."""
     if os.environ.get(TRACEBACK_VARIABLE):

@@ -104,4 +104,5 @@ class _Drawing:
         line.append(f" {event.title}")
         line.append(f"  {event.note}" if event.note else "", style="dim")
         line.append(f"  {event.seconds:.1f} s", style="dim")
+        self._progress.refresh()  # or the line would appear above the row that it replaces
         self._console.print(line)

@@ -23,10 +23,10 @@ def main() -> NoReturn:
     """Run the command that ``sys.argv`` names, and exit with its code."""
     if EVALUATING.intersection(sys.argv[1:2]):
         _fix_hash_seed()
-    signal.signal(signal.SIGTERM, _on_terminate)
-    signal.signal(signal.SIGHUP, _on_terminate)
+    _end_quietly_on_interrupts()
     from holdfast.cli.table import run
 
+    _arrange_for_signals()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -36,6 +36,21 @@ def _fix_hash_seed() -> None:
     """
     if sys.flags.hash_randomization and not sys.flags.ignore_environment:
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONHASHSEED": "0"})
+
+
+def _end_quietly_on_interrupts() -> None:
+    """Until there is something to take down, ^C ends the process where it is, instead of with a traceback of an import."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, and stays so
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _arrange_for_signals() -> None:
+    """Turn signals into exceptions, but for those that whoever started us ignores (nohup(1), a job in the background)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_terminate)
 
 
 def _on_terminate(_number: int, _frame: FrameType | None) -> NoReturn:

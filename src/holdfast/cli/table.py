@@ -99,8 +99,13 @@ def run(arguments: list[str]) -> int:
         code: object = command.main(arguments, prog_name="holdfast", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except click.UsageError as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return EXIT_USAGE
+    except click.UsageError as error:
+        from holdfast.cli.failures import show_usage_error
+
+        show_usage_error(error)
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. Nothing was left half-done; run the command again to continue.", err=True)

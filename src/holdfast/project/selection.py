@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from holdfast.base.errors import HoldfastError
+from holdfast.base.errors import HoldfastError, explain_os_errors
 
 DEFAULT_FILE = "systems.py"
 
@@ -46,16 +46,18 @@ def find_file(selector: Selector, start: Path) -> Path:
     """
     if selector.file is not None:
         path = start / selector.file
-        path = path / DEFAULT_FILE if path.is_dir() else path
-        if path.is_file():
-            return path.absolute()
+        with explain_os_errors(f"look for {path}"):
+            path = path / DEFAULT_FILE if path.is_dir() else path
+            if path.is_file():
+                return path.absolute()
         raise HoldfastError(
             f"there is no file {path}",
             resolution=f"Write [FILE:]NAME, such as {DEFAULT_FILE}:web. `holdfast init` writes a first file.",
         )
-    for directory in (start, *start.parents):
-        if (directory / DEFAULT_FILE).is_file():
-            return directory / DEFAULT_FILE
+    with explain_os_errors(f"look for {DEFAULT_FILE} in {start} and above it"):
+        for directory in (start, *start.parents):
+            if (directory / DEFAULT_FILE).is_file():
+                return directory / DEFAULT_FILE
     raise HoldfastError(
         f"there is no {DEFAULT_FILE} in {start} or above it",
         resolution="Run `holdfast init` here to write one, or name a file: FILE:NAME.",

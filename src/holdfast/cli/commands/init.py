@@ -26,7 +26,9 @@ TEMPLATES = ("host", "container", "vm", "os")
 def command(template: str, directory: Path) -> None:
     """Write a first systems.py into DIRECTORY (default: here). It works at once, and its comments say what to try."""
     path = directory / DEFAULT_FILE
-    if path.exists():
+    with explain_os_errors(f"look for {path}"):
+        exists = path.exists()
+    if exists:
         raise HoldfastError(
             f"{path} exists already", resolution="Choose another directory: holdfast init DIRECTORY"
         )
@@ -34,5 +36,4 @@ def command(template: str, directory: Path) -> None:
     with explain_os_errors(f"write {path}"):
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
-    click.echo(path)
-    click.echo(f"Wrote {path}. Its first lines say what to try.", err=True)
+    click.echo(f"Wrote {path}. Its first lines say what to try.")
