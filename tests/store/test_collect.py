@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_leftovers_of_dead_processes_go_and_those_of_the_living_stay(store: Stor
         assert removed == {"file-dead", "tree-dead", ".x.0123.tmp"}
         assert (scratch / "work").exists()
         assert store.blobs.read(writer.commit()) == b"alive"
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_two_collections_at_a_time_do_not_disturb_each_other(store: Store) -> None:
+    """Both find what a third left behind, and remove it side by side."""
+    for number in range(3):
+        left = store.root / "tmp" / f"removed-{number}"
+        for name in range(10):
+            (left / str(name)).mkdir(parents=True)
+            for file in range(30):
+                (left / str(name) / str(file)).touch()
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: open_store(store.root).gc(), range(3)))
+    assert any(report.removed for report in reports)
     assert list((store.root / "tmp").iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -113,3 +114,21 @@ def test_many_threads_set_and_delete_refs_side_by_side(tmp_path: Path) -> None:
     assert failures == []
     assert len(store.refs.list()) == 4
     assert store.verify().ok
+
+
+def test_a_ref_outlives_a_power_cut_with_what_it_names(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rename(2) and mkdir(2) did is durable once the directory is synced; so each is, the blobs' before the ref appears."""
+    made = artifact(store).manifest
+    path = store.root / "refs/a/b/c"
+    synced: list[tuple[str, bool]] = []
+
+    def watch(descriptor: int) -> None:
+        name = Path(f"/proc/self/fd/{descriptor}").resolve().relative_to(store.root)
+        synced.append((str(name), path.exists()))
+        fsync(descriptor)
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", watch)
+    store.refs.set("a/b/c", made)
+    assert synced[0] == ("blobs/sha256", False)
+    assert {("refs/a/b", True), ("refs/a", True), ("refs", True)} <= set(synced)

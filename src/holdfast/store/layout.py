@@ -24,7 +24,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from holdfast.base.atomic import write_atomically
+from holdfast.base.atomic import sync_directory, write_atomically
 from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.locks import file_lock
@@ -70,6 +70,7 @@ class Layout:
                 directory.mkdir(mode=0o700, exist_ok=True)
             if not marker.is_file():
                 write_atomically(marker, OCI_LAYOUT)
+            sync_directory(self.blobs.parent)
 
     @contextmanager
     def adding(self) -> Generator[None]:
@@ -159,11 +160,20 @@ def is_unlocked(path: Path) -> bool:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory and all below it, also where a directory's mode keeps its unprivileged owner out."""
+    """Remove a directory and all below it, also where a directory's mode keeps its unprivileged owner out.
+
+    What another process removes meanwhile (two garbage collections at a time) is as good as removed.
+    """
     if not path.exists():
         return
 
-    def open_up_and_retry(function: Callable[[str], object], name: str, _error: object) -> None:
+    def open_up_and_retry(
+        function: Callable[[str], object], name: str, error: tuple[object, BaseException, object]
+    ) -> None:
+        if isinstance(error[1], FileNotFoundError):
+            return
+        if os.geteuid() == 0:
+            raise error[1]
         parent = Path(name).parent
         parent.chmod(0o700)
         if Path(name).is_dir() and not Path(name).is_symlink():
@@ -173,10 +183,7 @@ def remove_tree(path: Path) -> None:
             function(name)
 
     with explain_os_errors(f"remove {path}"):
-        if os.geteuid() == 0:
-            shutil.rmtree(path)
-        else:
-            shutil.rmtree(path, onerror=open_up_and_retry)
+        shutil.rmtree(path, onerror=open_up_and_retry)
 
 
 def _check_owner(root: Path) -> None:

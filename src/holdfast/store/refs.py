@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from holdfast.base.atomic import atomic_file, write_atomically
+from holdfast.base.atomic import atomic_file, sync_directory, write_atomically
 from holdfast.base.codec import JSON, canonical_json
 from holdfast.base.digests import Digest, parse_digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
@@ -134,11 +134,16 @@ class Refs:
         return canonical_json({"schemaVersion": 2, "mediaType": IMAGE_INDEX, "manifests": manifests})
 
     def _replace(self, path: Path, data: bytes, *, durable: bool) -> None:
+        if durable:  # a blob may be another process's, which died between its rename and the sync
+            sync_directory(self._layout.blobs)
         while True:
+            made = [parent for parent in path.parents if not parent.is_dir()]
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with atomic_file(path, durable=durable) as stream:
                     stream.write(data)
+                for directory in made if durable else ():
+                    sync_directory(directory.parent)
                 return
             except FileNotFoundError:  # delete() took the emptied directory away in between
                 continue
