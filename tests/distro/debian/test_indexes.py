@@ -212,3 +212,15 @@ def test_a_flat_repository_in_a_directory(store: Store, repository: Repository, 
 def test_a_release_file_needs_a_date_and_sums(text: str, lacks: str) -> None:
     with pytest.raises(HoldfastError, match=f"it has no {lacks}"):
         parse_release(text, what="x")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "GMT", "+0000", "-0000", ""])
+def test_a_date_means_the_same_wherever_this_machine_is(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"Date: Sat, 11 Jul 2026 10:16:37 {zone}\nSHA256:\n {'0' * 64} 1 Packages\n"
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert parse_release(text, what="x").date == 1783764997
+    finally:
+        monkeypatch.undo()
+        time.tzset()

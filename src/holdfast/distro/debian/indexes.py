@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from holdfast.base.digests import Digest, digest_bytes, parse_digest
@@ -223,6 +224,9 @@ def _seconds(date: str | None) -> int | None:
     if date is None:
         return None
     try:
-        return int(parsedate_to_datetime(date.replace("UTC", "+0000")).timestamp())
+        moment = parsedate_to_datetime(date.replace("UTC", "+0000"))
+        if moment.tzinfo is None:  # no zone, or "-0000": never this machine's
+            moment = moment.replace(tzinfo=timezone.utc)
+        return int(moment.timestamp())
     except ValueError:
         return None
