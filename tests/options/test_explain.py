@@ -151,3 +151,9 @@ def test_text_and_data() -> None:
     assert text.startswith("web.user = 'forced-80'\n  a string, declared at ")
     assert f"  * {line(module, 'forced')}: lazy(...)" in text
     assert dataclasses.asdict(found)["definitions"][0]["place"]["line"] > 0
+
+
+def test_a_set_is_listed_without_a_value() -> None:
+    text = str(config(module).explain("web"))
+    assert text.startswith("web\n  option set Web\n")
+    assert "\n  web.user\n" in text

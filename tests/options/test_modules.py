@@ -213,6 +213,24 @@ def test_what_is_no_module() -> None:
     assert "int is a class but not an OptionSet" in told(lambda: config(int))  # type: ignore[arg-type]
 
 
+def test_a_module_of_other_parameters_is_told_what_a_module_is() -> None:
+    def without() -> None: ...
+
+    def with_two(m: Module, c: object) -> None: ...
+
+    for wrong in (without, with_two):
+        message = told(lambda wrong=wrong: config(wrong))  # type: ignore[misc]
+        assert "module test_a_module_of_other_parameters" in message
+        assert "A module is a function of one parameter: def web(m: Module)" in message
+
+
+def test_a_type_error_inside_a_module_is_no_question_of_its_parameters() -> None:
+    def wrong(m: Module) -> None:
+        len(3)  # type: ignore[arg-type]
+
+    assert "one parameter" not in refused(wrong)
+
+
 def test_a_set_has_one_function() -> None:
     def other(m: Module) -> None: ...
 

@@ -339,3 +339,17 @@ def test_module_code_that_fails_keeps_its_place() -> None:
     message = refused(module)
     assert message.startswith(f"{line(module, 'eighty')}: module ")
     assert "ValueError: invalid literal" in message
+
+
+def test_a_function_without_lazy_and_none() -> None:
+    def function(m: Module) -> None:
+        m[Web].user = lambda c: "web"  # type: ignore[assignment]
+
+    def nothing(m: Module) -> None:
+        m[Web].user = None  # type: ignore[assignment]
+
+    message = refused(function)
+    assert message.startswith(f"{line(function, 'lambda')}: web.user takes a string, not function ")
+    assert f"<lambda> ({line(function, 'lambda')})" in message, "an address tells nobody anything"
+    assert "put lazy(...) around the function" in message
+    assert "Leave the assignment out" in refused(nothing)

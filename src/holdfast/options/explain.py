@@ -71,7 +71,9 @@ class Explanation:
     """Paths of what lies below, if it is a mapping or submodule."""
 
     def __str__(self) -> str:
-        lines = [f"{format_path(self.path)} = {self.value if self.value is not None else '(no value)'}"]
+        # A set has no value, only entries: its path says it all.
+        value = "(no value)" if self.value is None and not self.entries else self.value
+        lines = [format_path(self.path) + (f" = {value}" if value is not None else "")]
         lines.append(f"  {self.type}" + (f", declared at {self.declared}" if self.declared else ""))
         for one in self.definitions:
             lines.append(f"  {'*' if one.outcome == 'won' else '-'} {one.place}: {one.value}")

@@ -94,7 +94,8 @@ class Recorder:
 
         if not issubclass(cls, OptionSet):
             raise HoldfastError(
-                f"{_at(place)}{cls.__name__} is a class but not an OptionSet; a module is a function of a Module."
+                f"{_at(place)}{cls.__name__} is a class but not an OptionSet.",
+                resolution="A module is a function of one parameter: def web(m: Module) -> None: ...",
             )
         if cls in self.available:
             return

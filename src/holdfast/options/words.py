@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import linecache
+from types import FunctionType
 
 from holdfast.base.errors import HoldfastError
 from holdfast.options.condition import Condition
 from holdfast.options.definition import Deferred
+from holdfast.options.modules import describe
 from holdfast.options.paths import format_path, suggest
 from holdfast.options.places import HERE, author_frame, format_place, shown_file
 
@@ -29,6 +31,8 @@ def show(value: object) -> str:
 
     if isinstance(value, Deferred):
         return "lazy(...)"
+    if isinstance(value, FunctionType):
+        return describe(value)
     if isinstance(value, (OptionSet, Attrs)):
         return f"a read of {format_path(_state_path(value))}"
     try:
@@ -85,8 +89,17 @@ def mismatched(engine: Engine, slot: Slot, mismatch: Mismatch) -> HoldfastError:
         f"{_place(mismatch.definition)}: {name(slot)}{at} takes {mismatch.expected}, not "
         f"{type(mismatch.value).__name__} {show(mismatch.value)}.",
         details=_details(declared, chain_lines(engine, without=slot)),
-        resolution=mismatch.hint,
+        resolution=_advice(mismatch),
     )
+
+
+def _advice(mismatch: Mismatch) -> str:
+    """The type's own hint, unless the value shows what was meant."""
+    if isinstance(mismatch.value, FunctionType):
+        return "For a value that follows from others, put lazy(...) around the function: lazy(lambda c: ...)."
+    if mismatch.value is None:
+        return "Leave the assignment out: an option without one has its default."
+    return mismatch.hint
 
 
 def conflicting(engine: Engine, slot: Slot, conflict: Conflict) -> HoldfastError:
@@ -210,14 +223,14 @@ def failed_code(engine: Engine, slot: Slot, what: str, error: Exception) -> Hold
 
 def failed_module(module: object, error: Exception) -> HoldfastError:
     """A module's own code raised."""
-    from holdfast.options.modules import describe
-
     last = _last_of_the_authors(error)
     where = "" if last is None else f"{shown_file(last.tb_frame.f_code.co_filename)}:{last.tb_lineno}: "
     return HoldfastError(
         f"{where}module {describe(module)} failed: {type(error).__name__}: {error}",
         details=_raised_at(error),
-        resolution="Correct that code.",
+        resolution="Correct that code."
+        if last is not None or not isinstance(error, TypeError)
+        else "A module is a function of one parameter: def web(m: Module) -> None: ...",
     )
 
 
