@@ -60,6 +60,33 @@ def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path, before: str, cod
     assert completed.returncode == code, completed.stderr.decode()
 
 
+def test_asking_loads_nothing_that_building_or_drawing_needs() -> None:
+    """Most of what `eval` takes is imports."""
+    heavy = [
+        *("subprocess", "traceback", "rich", "urllib3", "holdfast.options", "holdfast.library"),
+        *("holdfast.store", "holdfast.distro", "holdfast.build"),
+    ]
+    script = (
+        "import sys, holdfast.cli.commands.evaluate, holdfast.cli.commands.explain, holdfast.project.definitions; "
+        f"print(*(name for name in {heavy!r} if name in sys.modules))"
+    )
+    assert run([sys.executable, "-c", script]).text == "\n"
+
+
+def test_the_library_is_compiled_once_and_the_project_never(tmp_path: Path) -> None:
+    project, compiled = tmp_path / "project", tmp_path / "compiled"
+    project.mkdir()
+    (project / "beside.py").write_text("NAME = 'web'\n")
+    (project / "systems.py").write_text(
+        "from beside import NAME\nfrom holdfast import Debian, System\n"
+        "systems = [System(NAME, modules=[], distro=Debian('trixie'))]\n"
+    )
+    run([HOLDFAST, "eval"], cwd=project, env={"PYTHONPYCACHEPREFIX": str(compiled)})
+    names = {path.name.split(".")[0] for path in compiled.rglob("*.pyc")}
+    assert {"assembly", "engine"} <= names
+    assert "beside" not in names
+
+
 def test_the_console_script_passes_exit_codes_on(tmp_path: Path) -> None:
     assert run([HOLDFAST, "eval"], cwd=tmp_path, check=False).returncode == 1
     assert run([HOLDFAST, "nonsense"], cwd=tmp_path, check=False).returncode == 2

@@ -17,6 +17,7 @@ from holdfast.library import (
     Systemd,
     Tmpfiles,
     Users,
+    evaluate_system,
     resolve,
 )
 from holdfast.library.system import Debian
@@ -151,3 +152,33 @@ def test_freeform_lists_concatenate_and_scalars_conflict() -> None:
     assert section["Service"]["BindPaths"] == ("/a", "/b")
     with pytest.raises(HoldfastError, match="conflict"):
         _ = section["Service"]["Nice"]
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("a", True),
+        ("Web-1.example--x.org", True),
+        ("a" * 63, True),
+        ("a" * 62 + ".a", True),
+        ("a" * 64, False),
+        ("a" * 63 + ".a", False),
+        ("-a", False),
+        ("a-", False),
+        ("a.-b", False),
+        ("a..b", False),
+        ("a.", False),
+        ("a\n", False),
+        ("", False),
+    ],
+)
+def test_host_names(name: str, taken: bool) -> None:
+    def module(m: Module) -> None:
+        m[Identity].hostname = name
+
+    system = System("test", modules=[module], distro=Debian("trixie"))
+    if taken:
+        assert evaluate_system(system).manifest.identity.hostname == name
+    else:
+        with pytest.raises(HoldfastError, match=r"identity\.hostname"):
+            evaluate_system(system)

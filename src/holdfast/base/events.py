@@ -17,6 +17,8 @@ from typing import Literal, Union
 
 @dataclass(frozen=True)
 class StageStarted:
+    """A stretch of work has begun."""
+
     stage: int
     parent: int | None
     title: str
@@ -28,12 +30,16 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class StageAdvanced:
+    """So much of a stage is done by now."""
+
     stage: int
     done: int
 
 
 @dataclass(frozen=True)
 class StageEnded:
+    """A stage is over, well or not."""
+
     stage: int
     title: str
     seconds: float
@@ -43,6 +49,8 @@ class StageEnded:
 
 @dataclass(frozen=True)
 class Message:
+    """Something a person should know."""
+
     level: Literal["info", "warning"]
     text: str
 

@@ -12,16 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import OutputLine, emit
-
-BASE_ENVIRONMENT: Mapping[str, str] = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LANG": "C.UTF-8",
-    "LC_ALL": "C.UTF-8",
-    "TZ": "UTC",
-}
-"""What a program sees unless its caller chooses otherwise. Nothing leaks in from the person's shell."""
 
 _TAIL_LINES = 40
 

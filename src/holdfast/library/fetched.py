@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from holdfast.options.definition import Recorded
     from holdfast.options.types import Schema
 
-_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?#]\S*)?")
-_SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
+_URL = r"https?://[^\s/?#@]+(?:[/?#]\S*)?"
+_SHA256 = r"(?:sha256:)?([0-9a-fA-F]{64})"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Source(Type["str | Fetched", "str | os.PathLike[str] | Fetched"]):
     def read(self, value: object, definition: Recorded) -> str | Fetched:
         if isinstance(value, Fetched):
             return self._fetched(value, definition)
-        if type(value) is str and _URL.match(value):
+        if type(value) is str and re.match(_URL, value):
             raise Mismatch(
                 value, definition, expected=self.words, hint=f'Write Fetched("{value}", sha256="...").'
             )
@@ -53,10 +53,10 @@ class _Source(Type["str | Fetched", "str | os.PathLike[str] | Fetched"]):
             raise
 
     def _fetched(self, value: Fetched, definition: Recorded) -> Fetched:
-        if type(value.url) is not str or not _URL.fullmatch(value.url):
+        if type(value.url) is not str or not re.fullmatch(_URL, value.url):
             hint = "Write a whole URL that begins with https:// or http:// and holds no password."
             raise Mismatch(value, definition, expected="a Fetched with the URL of a file", hint=hint)
-        found = _SHA256.fullmatch(value.sha256) if type(value.sha256) is str else None
+        found = re.fullmatch(_SHA256, value.sha256) if type(value.sha256) is str else None
         if found is None:
             hint = "Write the 64 hexadecimal digits that `sha256sum FILE` prints."
             raise Mismatch(value, definition, expected="a Fetched with a SHA-256 digest", hint=hint)

@@ -25,6 +25,8 @@ class Ports:
 
 @dataclass(frozen=True)
 class Ruleset:
+    """Everything that the rules of the firewall depend on."""
+
     everywhere: Ports = field(default_factory=Ports)
     interfaces: Mapping[str, Ports] = field(default_factory=lambda: {})
     trusted_interfaces: tuple[str, ...] = ()

@@ -87,7 +87,8 @@ TMPFILES_MODE = _pattern(
 )
 HOSTNAME = _pattern(
     "a host name",
-    r"(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*",
+    # hostname(7): 64 characters, 63 between dots. Bounds inside the repetitions would take 4 ms to compile.
+    r"(?=.{1,64}$)(?![^.]{64})[A-Za-z0-9](-*[A-Za-z0-9])*(\.[A-Za-z0-9](-*[A-Za-z0-9])*)*",
     "write letters, digits and -, in parts separated by dots, up to 64 characters",
 )
 LOCALE = _pattern(

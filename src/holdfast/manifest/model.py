@@ -48,6 +48,8 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Identity:
+    """Who the system is, and how it speaks: hostname(5), locale.conf(5), localtime(5)."""
+
     hostname: str
     locale: str = "C.UTF-8"
     timezone: str = "UTC"
@@ -55,6 +57,8 @@ class Identity:
 
 @dataclass(frozen=True)
 class Packages:
+    """What the distribution's package manager is to install, remove and keep from changing."""
+
     install: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     hold: tuple[str, ...] = ()
@@ -66,6 +70,8 @@ class Packages:
 
 @dataclass(frozen=True)
 class TextFile:
+    """A file whose content is in the manifest itself."""
+
     text: str
     mode: str = "0644"
     """Four octal digits: ``0644``, ``4755``."""
@@ -95,6 +101,8 @@ class Link:
 
 @dataclass(frozen=True)
 class Directory:
+    """A directory itself, not what is in it."""
+
     mode: str = "0755"
     user: str = "root"
     group: str = "root"
@@ -128,6 +136,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class User:
+    """An account, see passwd(5)."""
+
     uid: int | None = None
     group: str | None = None
     """Primary group; None means a group of the user's own name."""
@@ -147,6 +157,8 @@ class User:
 
 @dataclass(frozen=True)
 class Group:
+    """A group of accounts, see group(5)."""
+
     gid: int | None = None
     system: bool = False
     members: tuple[str, ...] = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, cast
 from holdfast.base.errors import HoldfastError
 
 if TYPE_CHECKING:
+    from traceback import FrameSummary
+
     from holdfast.library import System
 
 _OUR_PACKAGE = str(Path(__file__).resolve().parents[1])
@@ -39,8 +40,12 @@ def load_systems(file: Path) -> tuple[System, ...]:
 
 @contextmanager
 def project_directory(directory: Path) -> Generator[None]:
-    """Make ``directory`` current and importable, so that user code means the same wherever the command was typed."""
-    before = Path.cwd()
+    """Make ``directory`` current and importable, so that user code means the same wherever the command was typed.
+
+    Nothing is written into it: no compiled modules either.
+    """
+    before, writing = Path.cwd(), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
     os.chdir(directory)
     sys.path.insert(0, str(directory))
     try:
@@ -48,6 +53,7 @@ def project_directory(directory: Path) -> Generator[None]:
     finally:
         sys.path.remove(str(directory))
         os.chdir(before)
+        sys.dont_write_bytecode = writing
 
 
 def check_systems(value: object, file: Path) -> tuple[System, ...]:
@@ -107,6 +113,8 @@ def _execute(file: Path) -> dict[str, object]:
 
 def explain_exception(error: Exception) -> HoldfastError:
     """What user code raised, as an error whose details show the user's own frames alone."""
+    import traceback  # late: nobody pays for it whose definition is right
+
     if isinstance(error, SyntaxError):
         return _explain_syntax_error(error)
     frames = _user_frames(error.__traceback__)
@@ -129,6 +137,8 @@ def explain_exception(error: Exception) -> HoldfastError:
 
 def _explain_defect(error: Exception) -> HoldfastError:
     """No line of the author's took part: the fault is ours."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     return HoldfastError(
         f"holdfast itself failed while it evaluated: {type(error).__name__}: {error}",
@@ -137,7 +147,7 @@ def _explain_defect(error: Exception) -> HoldfastError:
     )
 
 
-def _place(frames: list[traceback.FrameSummary]) -> str:
+def _place(frames: list[FrameSummary]) -> str:
     """Where the author's own code was last; what it called in Python's library is evidence, not the place to look."""
     own = [
         frame
@@ -162,7 +172,9 @@ def _explain_syntax_error(error: SyntaxError) -> HoldfastError:
     )
 
 
-def _user_frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+def _user_frames(trace: TracebackType | None) -> list[FrameSummary]:
+    import traceback
+
     return [
         frame
         for frame in traceback.extract_tb(trace)

@@ -179,6 +179,7 @@ def _ask(file: Path, function: Callable[[], JSON], in_process: bool, timeout: fl
     def in_project() -> JSON:
         from holdfast.project.definitions import explain_exception, project_directory
 
+        _child()  # here the library may still be compiled for the next time; in the project's directory nothing is written
         with project_directory(file.parent):
             try:
                 return function()

@@ -18,8 +18,8 @@ from types import FrameType
 from typing import NoReturn, TypeVar, cast
 
 from holdfast.base.codec import JSON
+from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
-from holdfast.base.process import BASE_ENVIRONMENT
 from holdfast.project.isolation import Isolation, die_with_parent, isolate
 
 T = TypeVar("T")
@@ -32,6 +32,8 @@ class DeadlineExceeded(BaseException):
 
 @dataclass(frozen=True)
 class Answer:
+    """What the child returned, and how it was cut off."""
+
     value: JSON
     isolation: Isolation
 
@@ -159,7 +161,6 @@ def _scrub() -> None:
     os.dup2(2, 1)
     # Fresh objects: the inherited ones may be locked by a thread that does not exist here.
     sys.stdout = sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-    sys.dont_write_bytecode = True
     os.environ.clear()
     os.environ.update(BASE_ENVIRONMENT)
 

@@ -42,7 +42,7 @@ class Inside:
         return (*self._held.enter(root=self._held.place, cwd=cwd), *(str(word) for word in argv))
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """What a command in here sees beyond :data:`holdfast.base.process.BASE_ENVIRONMENT`."""
+        """What a command in here sees beyond :data:`holdfast.base.environment.BASE_ENVIRONMENT`."""
         return {"HOME": "/root", **self.sandbox.env, **(env or {})}
 
     def run(

@@ -64,4 +64,4 @@ class Sandbox:
     """Keep the machine's network (and its ``resolv.conf``). Otherwise there is ``lo`` and nothing else."""
     hostname: str = "holdfast"
     env: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Added to :data:`holdfast.base.process.BASE_ENVIRONMENT` and ``HOME=/root``."""
+    """Added to :data:`holdfast.base.environment.BASE_ENVIRONMENT` and ``HOME=/root``."""
