@@ -20,11 +20,13 @@ import click
 if not __package__:  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks import scratch
 from benchmarks.measure import ROOT, Row, Sample, alternate, command
 from holdfast.base.process import run
 
 STATED = {"flat": 0.10, "nested": 0.14}
 GOALS = {"flat": 0.6, "nested": 0.4}
+ABSENT = "evalModules, not run: no nixpkgs here; stated time of a quiet machine"
 WORK = {
     "flat": "evaluate, flat: 3,000 list options, 2 definitions each",
     "nested": "evaluate, nested: 300 submodules x 30 options, 1,800 definitions",
@@ -64,7 +66,9 @@ in {{ nested = (lib.evalModules {{ modules = [
 def ours(name: str) -> list[str]:
     """Command of our evaluation."""
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks._evaluate_{name} import main; main()"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+        "from benchmarks._evaluate_child import evaluate_in_a_child; "
+        f"evaluate_in_a_child('benchmarks._evaluate_{name}')"
     )
     return [sys.executable, "-I", "-c", code]
 
@@ -87,22 +91,16 @@ def peer(name: str, directory: Path) -> list[str] | None:
 
 def rows() -> Iterable[Row]:
     """One row for each workload; where the peer is there, its output must equal ours."""
-    directory = ROOT / "build" / "benchmarks"
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = scratch.place()
     for name in ("flat", "nested"):
         mine = ours(name)
         theirs = peer(name, directory)
         goal = f"<= {GOALS[name]}x"
         if theirs is None:
-            bound = STATED[name] * GOALS[name]
             (sample,) = alternate(cpu(mine), rounds=9)
+            met = sample.seconds <= GOALS[name] * STATED[name]
             yield Row(
-                WORK[name],
-                sample,
-                f"{goal} of the stated {STATED[name]:.2f} s (ours in CPU time)",
-                sample.seconds <= bound,
-                BOUND[name],
-                "evalModules: peer not available",
+                f"{WORK[name]} (CPU time)", sample, goal, met, BOUND[name], ABSENT, Sample(STATED[name], 0)
             )
             continue
         if json.loads(run(mine).stdout) != json.loads(run(theirs).stdout):

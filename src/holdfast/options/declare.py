@@ -50,28 +50,36 @@ class Option(Generic[R, W]):
         "type",
     )
 
-    def __init__(self, type_: Type[R, W], code: CodeType, offset: int):
+    def __init__(
+        self,
+        type_: Type[R, W],
+        code: CodeType,
+        offset: int,
+        default: object = UNSET,
+        default_text: str | None = None,
+        doc: str = "",
+        example: object = None,
+        read_only: bool = False,
+        internal: bool = False,
+        apply: Callable[[R], R] | None = None,
+    ):
         self.type = type_
         self.code = code  # with offset: where it is declared
         self.offset = offset
         self.name = ""
         self.label = ""  # last path segment; empty for the root mapping of a keyed set
         self.owner: type[OptionSet] | None = None
-        self.default: object = UNSET
+        self.default = default
         self.constant: object = UNSET  # what it is without definitions, once known to be always the same
-        self.default_text: str | None = None
+        self.default_text = default_text
         self.fallback_function: Callable[[Any], object] | None = None
-        self.doc = ""
-        self.example: object = None
-        self.read_only = False
-        self.internal = False
-        self.apply: Callable[[R], R] | None = None
+        self.doc = doc
+        self.example = example
+        self.read_only = read_only
+        self.internal = internal
+        self.apply = apply
         self.forward: Option[R, W] | None = None
         self.removed: str | None = None
-
-    def __set_name__(self, owner: type[OptionSet], name: str) -> None:
-        self.owner = owner
-        self.name = self.label = name
 
     def fallback(self, function: Callable[[S], W | Def[W]]) -> Callable[[S], W | Def[W]]:
         """Compute the default from the set's other options::
@@ -146,15 +154,18 @@ def option(
     ``internal`` keeps it out of the documentation.
     """
     frame = frame_at(1)
-    made: Option[R, W] = Option(type_, frame.f_code, frame.f_lasti)
-    made.default = default
-    made.default_text = default_text
-    made.doc = doc
-    made.example = example
-    made.read_only = read_only
-    made.internal = internal
-    made.apply = apply
-    return made
+    return Option(
+        type_,
+        frame.f_code,
+        frame.f_lasti,
+        default,
+        default_text,
+        doc,
+        example,
+        read_only,
+        internal,
+        apply,
+    )
 
 
 def entry_name(*, doc: str = "Key of this entry.") -> Option[str, Never]:
@@ -232,7 +243,9 @@ class OptionSet(metaclass=SetMeta):
             name: one for name, one in vars(cls).items() if type(one) is Option
         }
         cls.__hf_options__ = {**inherited, **own}
-        for name in own:
+        for name, one in own.items():
+            one.owner = cls
+            one.name = one.label = name
             if name.startswith("_"):
                 raise HoldfastError(
                     f"option {cls.__name__}.{name} starts with an underscore; options are public."

@@ -95,15 +95,14 @@ class Engine:
     def force(self, slot: Slot) -> Any:
         """Value of a slot. Raises :class:`HoldfastError` with the chain of options that led here."""
         chain = self.chain
-        if slot.value is BUSY or len(chain) >= self.bound or not chain:
-            if slot.value is BUSY:
-                from holdfast.options.words import cycle
+        if slot.value is BUSY:
+            from holdfast.options.words import cycle
 
-                raise cycle(self, slot)
-            if len(chain) >= self.bound:
-                raise self._too_deep()
-            if not self.guarded:
-                return self.guard(lambda: self._value(slot))
+            raise cycle(self, slot)
+        if len(chain) >= self.bound:
+            raise self._too_deep()
+        if not self.guarded:
+            return self.guard(lambda: self._value(slot))
         return self._value(slot)
 
     def guard(self, work: Callable[[], T]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from holdfast.options.definition import Def
 from holdfast.options.tree import UNSET
@@ -321,6 +322,7 @@ def submodule(cls: type[S]) -> Type[S, Callable[[S], None]]:
     return Submodule(cls)
 
 
+@cache  # a few types make up most options
 def plural(words: str) -> str:
     """Put a type's words into the plural: ``a list of strings``."""
     head, separator, tail = words.partition(" (")

@@ -45,7 +45,7 @@ def plain(engine: Engine, value: Any) -> Any:
     kind: Any = value.__class__
     if kind in _AS_THEY_ARE:
         return value
-    if is_plain_sequence(value):
+    if kind is tuple or is_plain_sequence(value):
         return [one if type(one) in _AS_THEY_ARE else plain(engine, one) for one in value]
     if isinstance(value, Attrs):
         return {key: plain(engine, one) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType]
@@ -71,7 +71,7 @@ def _options(engine: Engine, node: Node) -> dict[str, Any]:
             slot = node.slots.get(name)
             value: Any = option.constant if slot is None else slot.value
             if value is UNSET:
-                value = engine.force(node.slot(option))
+                value = engine.force(slot or node.slot(option))
         except Undefined as error:
             if error.slot is node.slots.get(name):
                 continue
