@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 EVALUATING = frozenset({"eval", "explain", "lock", "build", "run"})
 """Commands that run definitions."""
 
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""Importing makes tens of thousands that all stay; to look for garbage among them takes a tenth of a short command's time."""
+
 
 class Terminated(BaseException):
     """SIGTERM or SIGHUP, raised so that mounts and machines are taken down on the way out."""
@@ -23,6 +27,7 @@ def main() -> NoReturn:
     """Run the command that ``sys.argv`` names, and exit with its code."""
     if EVALUATING.intersection(sys.argv[1:2]):
         _fix_hash_seed()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _end_quietly_on_interrupts()
     from holdfast.cli.table import run
 
