@@ -1,40 +1,72 @@
-"""`make bench`: every row there is, ours and its peer in one run. Arguments choose modules: python -m benchmarks help boot."""
+"""`make bench`: every row there is, ours and its peer in one run. Arguments choose modules: python -m benchmarks help boot.
+
+It fails when something could not be measured, not when a goal is not met: that is what the table says.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
+import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from pathlib import Path
 from typing import cast
 
 import click
 
 from benchmarks.measure import Row, Sample
 
-NOT_BENCHMARKS = {"__init__", "__main__", "measure"}
+BENCHMARKS = ("evaluate", "help", "rootfs", "rebuild", "boot", "export")
+"""Modules with ``rows()``, in the order of the report. The rest of this directory serves them."""
 
 
 def main(arguments: list[str]) -> int:
-    directory = Path(__file__).parent
-    names = sorted(path.stem for path in directory.glob("*.py") if path.stem not in NOT_BENCHMARKS)
-    names = [name for name in names if not name.startswith("_") and (not arguments or name in arguments)]
+    if unknown := set(arguments) - set(BENCHMARKS):
+        click.echo(
+            f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}",
+            err=True,
+        )
+        return 2
+    signal.signal(signal.SIGTERM, _end)
     rows: list[Row] = []
-    failed = False
-    for name in names:
-        module = import_module(f"benchmarks.{name}")
-        if not hasattr(module, "rows"):
-            continue
+    failed: list[str] = []
+    click.echo(machine(), err=True)
+    for name in arguments or BENCHMARKS:
         began = time.monotonic()
         try:
-            rows += cast("Callable[[], Iterable[Row]]", module.rows)()
-        except Exception as error:  # one row that cannot run must not hide the others
-            failed = True
-            click.echo(f"{name}: {type(error).__name__}: {error}", err=True)
+            rows += rows_of(name)()
+        except Exception:  # one row that cannot run must not hide the others
+            failed.append(name)
+            click.echo(f"{name} cannot be measured:\n{traceback.format_exc()}", err=True)
         click.echo(f"measured {name} in {time.monotonic() - began:.0f} s", err=True)
+    click.echo(machine())
+    click.echo("")
     click.echo(report(rows))
+    if failed:
+        click.echo(f"\nNot measured, since it failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def _end(number: int, _frame: object) -> None:
+    """Leave in order, so that what was written is removed."""
+    sys.exit(128 + number)
+
+
+def rows_of(name: str) -> Callable[[], Iterable[Row]]:
+    """The function of a benchmark that measures and yields its rows."""
+    return cast("Callable[[], Iterable[Row]]", import_module(f"benchmarks.{name}").rows)
+
+
+def machine() -> str:
+    """What the figures were taken on, and how busy it is: other people's load is in every wall clock time."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"{os.cpu_count()} processors, {platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}; "
+        f"load of the last 1, 5, 15 minutes: {load} (the benchmarks' own included)"
+    )
 
 
 def report(rows: Iterable[Row]) -> str:

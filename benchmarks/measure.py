@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.memory import Watch
+
 ROOT = Path(__file__).resolve().parents[1]
 HOLDFAST = str(ROOT / ".venv" / "bin" / "holdfast")
 
@@ -20,7 +22,7 @@ class Sample:
     seconds: float
     """Wall clock."""
     peak_kb: int
-    """Largest resident set of any one process in the tree, in KiB; 0 where it was not measured."""
+    """Most that all processes of the tree held at once (:class:`benchmarks.memory.Watch`), in KiB; 0 where it was not seen."""
 
 
 @dataclass(frozen=True)
@@ -43,45 +45,64 @@ class Row:
 
 
 def command(
-    argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None, status: int = 0
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    output: Path | None = None,
 ) -> Callable[[], Sample]:
-    """A measurement of one run of a program, its output thrown away.
+    """A measurement of one run of a program. Its standard output goes to ``output``, else nowhere.
 
     Raises:
-        RuntimeError: (when measured) it did not exit with ``status``.
+        RuntimeError: (when measured) it failed; with the end of what it said on standard error.
     """
 
     def once() -> Sample:
+        errors = os.memfd_create("errors")
         began = time.perf_counter()
         child = os.fork()
         if child == 0:
             try:
-                null = os.open("/dev/null", os.O_RDWR)
-                for descriptor in (0, 1, 2):
-                    os.dup2(null, descriptor)
+                os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+                os.dup2(os.open(output or "/dev/null", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), 1)
+                os.dup2(errors, 2)
                 if cwd is not None:
                     os.chdir(cwd)
                 os.execvpe(argv[0], list(argv), {**os.environ, **(env or {})})
             finally:
                 os._exit(127)
-        _, outcome, usage = os.wait4(child, 0)
+        watch = Watch(child)
+        _, outcome = os.waitpid(child, 0)
         seconds = time.perf_counter() - began
-        if os.waitstatus_to_exitcode(outcome) != status:
-            raise RuntimeError(f"{' '.join(argv)}: exit code {os.waitstatus_to_exitcode(outcome)}")
-        return Sample(seconds, usage.ru_maxrss)
+        peak_kb = watch.stop()
+        with os.fdopen(errors, "rb") as told:
+            told.seek(0)
+            if outcome != 0:
+                said = told.read().decode(errors="replace")[-2000:]
+                raise RuntimeError(
+                    f"{' '.join(argv)}: exit code {os.waitstatus_to_exitcode(outcome)}\n{said}"
+                )
+        return Sample(seconds, peak_kb)
 
     return once
 
 
-def alternate(
-    *subjects: Callable[[], Sample], rounds: int = 3, before_each: Callable[[], None] | None = None
-) -> tuple[Sample, ...]:
-    """Run the subjects in turn, ``rounds`` times, and return each one's median. ``before_each`` is not measured."""
+def after(prepare: Callable[[], object], subject: Callable[[], Sample]) -> Callable[[], Sample]:
+    """The same measurement, with something to do before each that is not measured. Nothing is left to be written."""
+
+    def once() -> Sample:
+        prepare()
+        os.sync()
+        return subject()
+
+    return once
+
+
+def alternate(*subjects: Callable[[], Sample], rounds: int = 3) -> tuple[Sample, ...]:
+    """Run the subjects in turn, ``rounds`` times, and return each one's median."""
     samples: list[list[Sample]] = [[] for _ in subjects]
     for _ in range(rounds):
         for number, subject in enumerate(subjects):
-            if before_each is not None:
-                before_each()
             samples[number].append(subject())
     return tuple(_median(found) for found in samples)
 

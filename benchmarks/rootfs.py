@@ -1,23 +1,28 @@
-"""A root file system from packages that are already fetched: Holdfast's bootstrap beside mmdebstrap, on the same packages."""
+"""A root file system from packages that are already fetched: Holdfast's bootstrap beside mmdebstrap and mkosi."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from benchmarks.measure import Row, alternate, command
+from benchmarks import peers, scratch
+from benchmarks.measure import ROOT, Row, after, alternate, command
 from holdfast.base.errors import HoldfastError
-from holdfast.distro.debian.bootstrap import make_tree, unpack_all
+from holdfast.distro.debian.bootstrap import make_tree, package_cache, unpack_all
 from holdfast.distro.family import family
 from holdfast.distro.lockfile import Lock, PackageSet, read_lock, write_lock
 from holdfast.manifest.model import Distribution, Packages
-from holdfast.store import Store, open_store
+from holdfast.store import open_store
 
 REQUEST = Packages(install=("curl", "nginx", "openssh-server", "python3", "sudo"))
 DISTRIBUTION = Distribution("debian", "trixie", "amd64")
+GOALS = {"cold": 0.65, "cached": 0.45}
+BOUNDS = {
+    "cold": "decompression on all processors, then one serial dpkg --configure",
+    "cached": "one serial dpkg --configure",
+}
 
 
 def rows() -> Iterable[Row]:
@@ -26,82 +31,63 @@ def rows() -> Iterable[Row]:
         raise HoldfastError(
             "mmdebstrap is not installed", resolution="Run scripts/install-system-packages --peers."
         )
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-", dir="/var/tmp") as name:
-        place = Path(name)
-        store = open_store(place / "store")
-        locked = family(DISTRIBUTION).resolve(store, DISTRIBUTION, REQUEST)
-        write_lock(place / "lock", Lock().with_set(locked))
-        _make_repository(store, locked, place / "repository")
-        what = f"rootfs tree, {len(locked.packages)} fetched packages"
-        yield _compare(place, store, locked, f"{what}, cold", 0.65, cached=False)
-        yield _compare(place, store, locked, f"{what}, cached", 0.45, cached=True)
-
-
-def _compare(place: Path, store: Store, locked: PackageSet, work: str, goal: float, *, cached: bool) -> Row:
-    names = ",".join(package.name for package in locked.packages)
-    ours = command([sys.executable, "-m", "benchmarks.rootfs", str(place)], cwd=Path(__file__).parents[1])
-    peer = command(
-        [
-            "mmdebstrap",
-            "--quiet",
-            "--mode=root",
-            "--variant=custom",
-            "--format=directory",
-            f"--include={names}",
-            DISTRIBUTION.release,
-            str(place / "peer"),
-            f"deb [trusted=yes] copy:{place / 'repository'} ./",
-        ],
-        env={"SOURCE_DATE_EPOCH": str(locked.epoch)},
-    )
-
-    def clean() -> None:
-        for name in ("store/tree", "store/tree.configure", "peer"):
-            shutil.rmtree(place / name, ignore_errors=True)
-        if cached:
-            unpack_all(store, locked.packages)
-        else:
-            shutil.rmtree(store.root / "packages", ignore_errors=True)
-
-    made, other = alternate(ours, peer, before_each=clean)
-    return Row(
-        work,
-        made,
-        f"<= {goal}x",
-        made.seconds <= goal * other.seconds,
-        "one serial dpkg --configure"
-        if cached
-        else "decompression on two cores, then one serial dpkg --configure",
-        "mmdebstrap",
-        other,
-    )
-
-
-def _make_repository(store: Store, locked: PackageSet, repository: Path) -> None:
-    """The same package files as an apt repository, so that the peer needs no network either."""
-    repository.mkdir()
-    stanzas: list[str] = []
-    for unpacked, package in zip(
-        unpack_all(store, locked.packages),
-        sorted(locked.packages, key=lambda package: (package.name != "base-files", package.name)),
-        strict=True,
-    ):
-        name = f"{package.name}_{package.architecture}.deb"
-        (repository / name).hardlink_to(store.blobs.path(package.sha256))
-        stanzas.append(
-            f"{unpacked.control_text.strip()}\nFilename: ./{name}\nSize: {package.size}\nSHA256: {package.sha256[7:]}\n"
+    place = scratch.place() / "rootfs"
+    place.mkdir()
+    store = scratch.store()
+    locked = family(DISTRIBUTION).resolve(store, DISTRIBUTION, REQUEST)
+    write_lock(place / "lock", Lock().with_set(locked))
+    peers.make_repository(locked, place / "repository")
+    trees = {"ours": place / "ours", "mmdebstrap": place / "peer", "mkosi": place / "mkosi/out/image"}
+    ours = command([sys.executable, "-m", "benchmarks.rootfs", str(place), str(store.root)], cwd=ROOT)
+    with peers.mkosi(locked, place / "repository", place / "mkosi") as mkosi:
+        cold, cached, *others = alternate(
+            after(_cold(place), ours),
+            after(_cached(place, locked), ours),
+            after(
+                _remover(trees["mmdebstrap"]), peers.mmdebstrap(locked, place / "repository", place / "peer")
+            ),
+            after(_remover(trees["mkosi"]), mkosi),
         )
-    (repository / "Packages").write_text("\n".join(stanzas), errors="surrogateescape")
+    peers.expect_same_packages(trees.values())
+    for how, made in {"cold": cold, "cached": cached}.items():
+        for peer, other in zip(("mmdebstrap", "mkosi"), others, strict=True):
+            work = f"rootfs tree, {len(locked.packages)} fetched packages, {how}"
+            met = made.seconds <= GOALS[how] * other.seconds
+            yield Row(work, made, f"<= {GOALS[how]}x", met, BOUNDS[how], peer, other)
 
 
-def _make_one(place: Path) -> None:
+def _remover(tree: Path) -> Callable[[], None]:
+    return lambda: shutil.rmtree(tree, ignore_errors=True)
+
+
+def _cold(place: Path) -> Callable[[], None]:
+    def prepare() -> None:
+        _forget(place)
+        shutil.rmtree(package_cache(scratch.store()))
+
+    return prepare
+
+
+def _cached(place: Path, locked: PackageSet) -> Callable[[], None]:
+    def prepare() -> None:
+        _forget(place)
+        unpack_all(scratch.store(), locked.packages)
+
+    return prepare
+
+
+def _forget(place: Path) -> None:
+    for name in ("ours", "ours.configure"):
+        shutil.rmtree(place / name, ignore_errors=True)
+
+
+def _make_one(place: Path, store: Path) -> None:
     """What is measured as ours, in a process of its own."""
-    store = open_store(place / "store")
     (locked,) = read_lock(place / "lock").sets.values()
-    tree = store.root / "tree"
+    tree = place / "ours"
     tree.mkdir()
-    make_tree(store, locked, tree)
+    make_tree(open_store(store), locked, tree)
 
 
 if __name__ == "__main__":
-    _make_one(Path(sys.argv[1]))
+    _make_one(Path(sys.argv[1]), Path(sys.argv[2]))
