@@ -20,6 +20,7 @@ from holdfast.store import Store, open_store
 from tests.architecture.checkout import ROOT
 from tests.cli.projects import write_project
 from tests.distro.debian.archives import serve
+from tests.system.pages import essence
 
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
@@ -229,6 +230,25 @@ def test_the_demo_shows_the_page_and_the_changed_page(shared_store: Store, tmp_p
     assert "packages.install = [" in completed.text
     assert "systems/web/web" in completed.text
     assert example_files() == before, "the demo works on a copy"
+    readme = by_command((ROOT / "README.md").read_text().partition("From `make demo`")[2])
+    printed = by_command(completed.text)
+    assert printed.keys() <= readme.keys(), "the README shows what the demo does"
+    for command, lines in printed.items():
+        if not command.startswith(
+            ("$ holdfast store ls", "$ holdfast lock", "$ grep")
+        ):  # what was there before is told
+            assert lines <= readme[command], command
+
+
+def by_command(text: str) -> dict[str, set[str]]:
+    """What a console shows, in essence: the lines below each command. Progress is in some places only."""
+    found: dict[str, set[str]] = {}
+    for line in essence(text).splitlines():
+        if line.startswith("$ "):
+            lines = found.setdefault(line, set())
+        elif found and line and not line.startswith("#"):
+            lines.add(line)
+    return found
 
 
 def example_files() -> dict[str, bytes]:
