@@ -132,6 +132,14 @@ def test_two_systems_of_one_name(holdfast: CommandLine, tmp_path: Path) -> None:
     assert "defines the system 'web' twice" in holdfast.fails("eval")
 
 
+def test_what_a_system_refuses_is_told_with_the_line(holdfast: CommandLine, tmp_path: Path) -> None:
+    path = write_project(tmp_path, "")
+    path.write_text(path.read_text().replace('distro=Debian("trixie")', 'distro="trixie"'))
+    told = holdfast.fails("eval")
+    assert told.startswith("error: systems.py:10: system 'web': distro is 'trixie'\n")
+    assert 'Write distro=Debian("trixie")' in told
+
+
 def test_exit_in_a_definition(holdfast: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "systems.py").write_text("import sys\nsys.exit(3)\n")
     assert "called exit (3)" in holdfast.fails("eval")

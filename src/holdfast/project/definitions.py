@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -99,8 +100,8 @@ def _execute(file: Path) -> dict[str, object]:
     try:
         code = compile(source, str(file), "exec", dont_inherit=True)
         exec(code, module.__dict__)
-    except HoldfastError:
-        raise
+    except HoldfastError as error:
+        raise _with_place(error) from error
     except Exception as error:
         raise explain_exception(error) from error
     except SystemExit as error:
@@ -133,6 +134,13 @@ def explain_exception(error: Exception) -> HoldfastError:
         details="".join(traceback.format_list(frames)).rstrip(),
         resolution="Correct the definition; `--in-process` runs it in this process, for a debugger.",
     )
+
+
+def _with_place(error: HoldfastError) -> HoldfastError:
+    """The same error, with the author's line in front unless it names one: what ``System(...)`` refuses, say."""
+    place = _place(_user_frames(error.__traceback__))
+    brief = error.brief if re.match(r"\S+:\d+: ", error.brief) else f"{place}{error.brief}"
+    return HoldfastError(brief, details=error.details, resolution=error.resolution)
 
 
 def _explain_defect(error: Exception) -> HoldfastError:
