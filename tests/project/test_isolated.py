@@ -128,6 +128,8 @@ def test_a_loop_that_swallows_everything_is_killed(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_child_is_left_behind() -> None:
-    call_isolated(lambda: 1, timeout=10, what="a test")
+    answer = call_isolated(os.getpid, timeout=10, what="a test")
+    child = answer.value
+    assert isinstance(child, int)
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
