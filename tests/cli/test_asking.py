@@ -102,9 +102,9 @@ def test_options_of_a_system_include_its_own_sets(holdfast: CommandLine, tmp_pat
     ("words", "completions"),
     [
         ("holdfast eval w", "plain,web\n"),
-        ("holdfast eval x", "\n"),
+        pytest.param("holdfast eval x", "\n", marks=pytest.mark.slow),
         ("holdfast explain web identity.h", "plain,identity.hostname\nplain,identity.hosts\n"),
-        ("holdfast store ex", "plain,export\n"),
+        pytest.param("holdfast store ex", "plain,export\n", marks=pytest.mark.slow),
     ],
 )
 def test_the_shell_completes(tmp_path: Path, words: str, completions: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from holdfast.base.process import run
 from tests.architecture.checkout import ROOT
 from tests.cli.projects import CommandLine, write_project
@@ -17,6 +19,7 @@ def evaluate(selector: str, cwd: Path, **env: str) -> bytes:
     return run([HOLDFAST, "eval", selector, "--json"], cwd=cwd, env=env).stdout
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice_from_another_directory_and_in_another_environment(tmp_path: Path) -> None:
     first = evaluate(f"{WEB}:web", tmp_path)
     assert first.startswith(b"{")
@@ -38,6 +41,7 @@ def test_a_blank_line_above_a_definition_changes_nothing(tmp_path: Path) -> None
     assert evaluate("web", tmp_path) == before
 
 
+@pytest.mark.slow
 def test_sets_of_python_do_not_make_the_order(tmp_path: Path) -> None:
     """Iterating a set of strings depends on the interpreter's hash seed; a manifest must not."""
     write_project(

@@ -24,6 +24,7 @@ def test_commands_that_evaluate_are_those_that_import_evaluation() -> None:
     assert found == EVALUATING
 
 
+@pytest.mark.slow
 def test_the_hash_seed_is_fixed_for_them_alone(tmp_path: Path) -> None:
     (tmp_path / "systems.py").write_text(
         "import sys\nprint('randomized:', sys.flags.hash_randomization)\nsystems = []\n"
@@ -49,6 +50,7 @@ main()
 
 
 @pytest.mark.parametrize(("before", "code"), [("trap '' HUP", 0), ("true", 143)])
+@pytest.mark.slow
 def test_a_hangup_that_is_ignored_stays_ignored(tmp_path: Path, before: str, code: int) -> None:
     """As nohup(1) has it."""
     (tmp_path / "systems.py").write_text(
@@ -73,6 +75,7 @@ def test_asking_loads_nothing_that_building_or_drawing_needs() -> None:
     assert run([sys.executable, "-c", script]).text == "\n"
 
 
+@pytest.mark.slow
 def test_the_library_is_compiled_once_and_the_project_never(tmp_path: Path) -> None:
     project, compiled = tmp_path / "project", tmp_path / "compiled"
     project.mkdir()

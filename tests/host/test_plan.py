@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Union
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -45,7 +47,8 @@ _roots = st.dictionaries(
     _paths, st.one_of(_texts, st.none(), st.sampled_from(["->/srv/a", "->.."])), max_size=5
 )
 
-bounded = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_bounded = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_thorough = settings(_bounded, max_examples=200)
 
 
 def _make(root: Path, before: dict[str, Before]) -> None:
@@ -99,9 +102,7 @@ def _undeclared(seen: dict[str, Seen], declared: dict[str, Entry]) -> dict[str, 
     return {path: what for path, what in seen.items() if path not in declared and path not in parents}
 
 
-@bounded
-@given(before=_roots, files=_systems)
-def test_a_plan_reaches_the_manifest_and_touches_nothing_else(
+def _a_plan_reaches_the_manifest_and_touches_nothing_else(
     before: dict[str, Before], files: dict[str, Entry]
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
@@ -122,9 +123,7 @@ def test_a_plan_reaches_the_manifest_and_touches_nothing_else(
         assert _undeclared(after, real).items() == _undeclared(untouched, real).items()
 
 
-@bounded
-@given(before=_roots, first=_systems, second=_systems)
-def test_undoing_a_plan_is_identity(
+def _undoing_a_plan_is_identity(
     before: dict[str, Before], first: dict[str, Entry], second: dict[str, Entry]
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
@@ -147,11 +146,7 @@ def test_undoing_a_plan_is_identity(
             assert snapshot(root) == empty
 
 
-@bounded
-@given(first=_systems, second=_systems)
-def test_undeclaring_everything_brings_back_what_was(
-    first: dict[str, Entry], second: dict[str, Entry]
-) -> None:
+def _undeclaring_everything_brings_back_what_was(first: dict[str, Entry], second: dict[str, Entry]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "root"
         _make(root, {"/srv/a": "file", "/srv/b/c d": "file"})
@@ -163,6 +158,34 @@ def test_undeclaring_everything_brings_back_what_was(
                 if plan is not None:
                     _apply(directory, plan)
             assert snapshot(root, without=OWNED) == before
+
+
+_LAWS = pytest.mark.parametrize(
+    ("law", "given_any"),
+    [
+        pytest.param(law, given(**strategies), id=law.__name__.strip("_"))
+        for law, strategies in (
+            (
+                _a_plan_reaches_the_manifest_and_touches_nothing_else,
+                {"before": _roots, "files": _systems},
+            ),
+            (_undoing_a_plan_is_identity, {"before": _roots, "first": _systems, "second": _systems}),
+            (_undeclaring_everything_brings_back_what_was, {"first": _systems, "second": _systems}),
+        )
+    ],
+)
+Law = Callable[..., None]
+
+
+@_LAWS
+def test_it_holds(law: Law, given_any: Callable[[Law], Law]) -> None:
+    _bounded(given_any(law))()
+
+
+@pytest.mark.slow
+@_LAWS
+def test_it_holds_for_many(law: Law, given_any: Callable[[Law], Law]) -> None:
+    _thorough(given_any(law))()
 
 
 def test_a_plan_is_data_with_reasons(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def option_chain(length: int) -> type[OptionSet]:
     return made[0]
 
 
-@pytest.mark.parametrize("length", [2, 39, 40, 41, 400, 3990])
+@pytest.mark.parametrize("length", [2, 39, 40, 41, 400, pytest.param(3990, marks=pytest.mark.slow)])
 def test_long_chains_resolve(length: int) -> None:
     limit = sys.getrecursionlimit()
     c = evaluate([chain(length)], sets=[Chain])
@@ -60,6 +60,7 @@ def test_long_chains_through_conditions_and_helpers() -> None:
     assert len(evaluate([module], sets=[Chain])[Chain].links) == 1500
 
 
+@pytest.mark.slow
 def test_chains_are_bounded_with_our_error() -> None:
     c = evaluate([chain(5000)], sets=[Chain])
     message = told(lambda: c[Chain].links["4999"])
