@@ -6,9 +6,11 @@ import json
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from holdfast.base.process import run
+from holdfast.cli.arguments import complete_system
 from holdfast.manifest.document import read_manifest, write_manifest
 from tests.cli.projects import CommandLine, write_project
 
@@ -119,3 +121,25 @@ def test_the_shell_completes(tmp_path: Path, words: str, completions: str) -> No
         },
     )
     assert completed.text == completions
+
+
+@pytest.mark.parametrize(
+    ("incomplete", "words"),
+    [
+        ("", ["web", "tag:eu", "tag:prod"]),
+        ("tag:p", ["tag:prod"]),
+        ("systems.py:", ["systems.py:web", "systems.py:tag:eu", "systems.py:tag:prod"]),
+        ("systems.py:tag:e", ["systems.py:tag:eu"]),
+        ("./", []),
+        ("gone.py:", []),
+    ],
+)
+def test_names_and_tags_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, incomplete: str, words: list[str]
+) -> None:
+    path = write_project(tmp_path, "")
+    path.write_text(path.read_text().replace('Debian("trixie"))', 'Debian("trixie"), tags={"prod", "eu"})'))
+    monkeypatch.chdir(tmp_path)
+    command = click.Command("eval", params=[click.Argument(["system"])])
+    found = complete_system(click.Context(command), command.params[0], incomplete)
+    assert [item.value for item in found] == words

@@ -57,6 +57,7 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert events[1]["parent"] == events[0]["stage"]
     assert events[1]["total"] == 2
+    assert events[-1]["seconds"] == round(events[-1]["seconds"], 3)
 
 
 def test_a_failed_stage_says_so(capsys: pytest.CaptureFixture[str]) -> None:

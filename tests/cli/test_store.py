@@ -66,6 +66,8 @@ def test_gc_keeps_what_has_a_name(holdfast: CommandLine, ref: str) -> None:
 def test_verify_finds_a_flipped_bit(holdfast: CommandLine, ref: str, tmp_path: Path) -> None:
     assert holdfast("store", "verify") == 0
     assert holdfast.out.startswith("Sound: 3 blobs")
+    assert holdfast("store", "verify", "--json") == 0
+    assert json.loads(holdfast.out)["findings"] == [], "a key is there with nothing to say too"
     blob = max((tmp_path / "store" / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
     data = bytearray(blob.read_bytes())
     data[600] ^= 1

@@ -17,17 +17,19 @@ F = TypeVar("F", bound=Callable[..., Any])  # Any: click decorates functions of 
 def complete_system(
     _ctx: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Names of the project's systems, for the shell."""
+    """Names and tags of the project's systems, for the shell."""
     from holdfast.project.evaluation import list_systems
+    from holdfast.project.selection import parse_selector
 
-    file, colon, _ = incomplete.rpartition(":")
-    prefix = f"{file}{colon}" if file != "tag" else ""
+    prefix = incomplete.removesuffix(parse_selector(incomplete).pattern)
+    if prefix and not prefix.endswith(":"):
+        return []
     with suppress(HoldfastError):
-        return [
-            CompletionItem(f"{prefix}{system.name}")
-            for system in list_systems(incomplete)
-            if f"{prefix}{system.name}".startswith(incomplete)
-        ]
+        systems = list_systems(incomplete)
+        names = [system.name for system in systems]
+        tags = sorted({f"tag:{tag}" for system in systems for tag in system.tags})
+        words = [f"{prefix}{word}" for word in (*names, *tags)]
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
     return []
 
 

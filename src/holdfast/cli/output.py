@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from holdfast.base.codec import JSON
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 def write_json(value: JSON) -> None:
@@ -15,13 +20,14 @@ def write_json(value: JSON) -> None:
     click.echo(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False))
 
 
-def write_table(rows: Sequence[Sequence[str]], *, header: Sequence[str] = ()) -> None:
+def every_field(report: DataclassInstance) -> dict[str, JSON]:
+    """``report`` as an object that always has the same keys, those with nothing to say too: programs look for them."""
+    return cast("dict[str, JSON]", asdict(report))
+
+
+def write_table(rows: Sequence[Sequence[str]], *, header: Sequence[str]) -> None:
     """Columns as wide as their widest cell; the last one is not padded."""
-    everything = [list(header), *map(list, rows)] if header else [list(row) for row in rows]
-    if not everything:
-        return
-    widths = [max(len(row[column]) for row in everything) for column in range(len(everything[0]))]
-    for number, row in enumerate(everything):
-        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        line = "  ".join([*cells, row[-1]])
-        click.echo(click.style(line, bold=True) if header and number == 0 else line)
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    for number, row in enumerate([header, *rows]):
+        line = "  ".join([*map(str.ljust, row[:-1], widths), row[-1]])
+        click.echo(click.style(line, bold=True) if number == 0 else line)

@@ -78,12 +78,16 @@ class JsonLines:
                 if now - self._last.get(event.stage, 0.0) < _ADVANCE_SECONDS:
                     return
                 self._last[event.stage] = now
-            sys.stderr.write(json.dumps({"event": _NAMES[type(event)], **asdict(event)}) + "\n")
+            fields = {
+                name: round(value, 3) if isinstance(value, float) else value
+                for name, value in asdict(event).items()
+            }
+            sys.stderr.write(json.dumps({"event": _NAMES[type(event)], **fields}) + "\n")
             sys.stderr.flush()
 
 
 class PlainLines:
-    """One line when a stage ends, indented by depth; long ones also say that they have begun."""
+    """One line when a stage ends, indented by depth; one with stages inside also says that it has begun."""
 
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose

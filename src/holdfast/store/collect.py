@@ -84,7 +84,7 @@ def collect(
         if not dry_run:
             refs.write_index()  # a writer may have died between a ref and the index
         report = collection.report(dry_run)
-        progress.note = f"{len(report.removed)} removed, {report.freed_bytes >> 20} MiB"
+        progress.note = f"{len(report.removed)} removed, {report.freed_bytes / 1e6:.1f} MB"
     return report
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from holdfast.base.codec import encode
 from holdfast.cli.arguments import json_option
 from holdfast.cli.diagnosis import diagnose
-from holdfast.cli.output import write_json
+from holdfast.cli.output import every_field, write_json
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -21,7 +20,7 @@ def command(as_json: bool) -> None:
     """
     checks = diagnose()
     if as_json:
-        write_json([encode(check) for check in checks])
+        write_json([every_field(check) for check in checks])
     else:
         for check in checks:
             status = click.style(f"{check.status:<4}", fg=_COLOURS[check.status])

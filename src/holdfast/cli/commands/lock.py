@@ -7,9 +7,9 @@ from typing import Literal
 
 import click
 
-from holdfast.base.codec import JSON, encode
+from holdfast.base.codec import JSON
 from holdfast.cli.arguments import in_process_option, json_option, system_argument, verbose_option
-from holdfast.cli.output import write_json
+from holdfast.cli.output import every_field, write_json
 from holdfast.cli.progress import show_progress
 from holdfast.distro.lockfile import Change
 from holdfast.project.evaluation import evaluate
@@ -59,11 +59,11 @@ def _as_json(report: LockReport) -> JSON:
                 "packages": len(item.after.packages),
                 "bytes": sum(package.size for package in item.after.packages),
                 "resolver": item.after.resolver,
-                "changes": [encode(change) for change in item.changes],
+                "changes": [every_field(change) for change in item.changes],
             }
             for item in report.sets
         ],
-        "accounts": {name: encode(ids) for name, ids in report.accounts.items()},
+        "accounts": {name: every_field(ids) for name, ids in report.accounts.items()},
         "dropped": [package_set.key for package_set in report.dropped],
     }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from typing import cast
 
 import click
 
+from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.cli.arguments import complete_system, json_option
 from holdfast.cli.option_pages import describe, matching
@@ -32,6 +33,6 @@ def command(search: tuple[str, ...], system: str, as_json: bool) -> None:
             resolution="Try fewer or shorter words; `holdfast options` lists all.",
         )
     if as_json:
-        write_json(json.loads(json.dumps(found)))
+        write_json(cast("JSON", found))
     else:
         click.echo("\n\n".join(describe(record) for record in found))

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from holdfast.base.codec import JSON, encode
+from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.cli.arguments import json_option
-from holdfast.cli.output import write_json, write_table
+from holdfast.cli.output import every_field, write_json, write_table
 from holdfast.cli.progress import describe_amount, show_progress
 from holdfast.store import Artifact, GcReport, Store, open_store
 
@@ -62,7 +62,11 @@ def ls(as_json: bool) -> None:
             ],
             header=("NAME", "IDENTITY", "LAYERS", "SIZE"),
         )
-    click.echo(f"{store.root}: {blobs} blobs, {describe_amount(total, 'bytes')}")
+    click.echo(f"{store.root}: {_blobs(blobs)}, {describe_amount(total, 'bytes')}")
+
+
+def _blobs(count: int) -> str:
+    return "1 blob" if count == 1 else f"{count} blobs"
 
 
 def _blob_space(store: Store) -> tuple[int, int]:
@@ -107,11 +111,14 @@ def rm(name: str, dry_run: bool) -> None:
 )
 @json_option
 def gc(dry_run: bool, all_cache: bool, as_json: bool) -> None:
-    """Remove what no name, running machine, build or fresh cache entry needs."""
+    """Remove what nothing needs any more.
+
+    Needed is what a name, a running machine, a build or a cache entry that is still fresh stands on.
+    """
     with show_progress(as_json=as_json):
         report = open_store().gc(dry_run, all_cache=all_cache)
     if as_json:
-        write_json({**_report(report), "removed": [encode(item) for item in report.removed]})
+        write_json({**_report(report), "removed": [every_field(item) for item in report.removed]})
         return
     kinds = Counter(item.kind for item in report.removed)
     for kind, count in sorted(kinds.items()):
@@ -120,7 +127,7 @@ def gc(dry_run: bool, all_cache: bool, as_json: bool) -> None:
     verb = "Would free" if dry_run else "Freed"
     kept = describe_amount(report.kept_bytes, "bytes")
     click.echo(
-        f"{verb} {describe_amount(report.freed_bytes, 'bytes')}; kept {report.kept_blobs} blobs, {kept}"
+        f"{verb} {describe_amount(report.freed_bytes, 'bytes')}; kept {_blobs(report.kept_blobs)}, {kept}"
     )
 
 
@@ -140,7 +147,7 @@ def verify(as_json: bool) -> None:
     with show_progress(as_json=as_json):
         report = open_store().verify()
     if as_json:
-        write_json({**_plain(encode(report)), "ok": report.ok})
+        write_json({**every_field(report), "ok": report.ok})
     else:
         for finding in report.findings:
             needed = f" (needed by {', '.join(finding.refs)})" if finding.refs else ""
@@ -154,11 +161,6 @@ def verify(as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-def _plain(value: JSON) -> dict[str, JSON]:
-    assert isinstance(value, dict)
-    return value
-
-
 @command.command()
 @click.argument("name", shell_complete=complete_ref)
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -168,7 +170,10 @@ def _plain(value: JSON) -> dict[str, JSON]:
 )
 @json_option
 def export(name: str, directory: Path, tag: str, gzip: bool, as_json: bool) -> None:
-    """Write NAME (or a digest) to DIRECTORY as an OCI image layout, which skopeo, umoci and registries read."""
+    """Write NAME (or a digest) to DIRECTORY as an OCI layout.
+
+    skopeo(1), umoci(1) and registries read such a directory.
+    """
     store = open_store()
     with show_progress(as_json=as_json):
         digest = store.export(name, directory, tag=tag, gzip=gzip)
