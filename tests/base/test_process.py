@@ -150,3 +150,11 @@ def test_descriptors_are_passed_only_when_asked() -> None:
     finally:
         os.close(read)
         os.close(write)
+
+
+def test_a_persons_umask_does_not_reach_what_programs_make() -> None:
+    before = os.umask(0o077)
+    try:
+        assert run(["sh", "-c", "umask"]).text.strip() == "0022"
+    finally:
+        os.umask(before)

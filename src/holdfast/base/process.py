@@ -209,6 +209,7 @@ def _start(
             stderr=errors,
             pass_fds=tuple(pass_fds),
             start_new_session=session,
+            umask=0o022,  # a person's own would get into the modes of what maintainer scripts make
         )
     except FileNotFoundError:
         if cwd is not None and not cwd.is_dir():
