@@ -16,6 +16,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Completed, run
 from holdfast.project.isolated import call_isolated
 from holdfast.project.isolation import Isolation
+from holdfast.sandbox.rootless import allow_namespaces, subordinates
 
 Status = Literal["ok", "warn", "fail"]
 _LOW_DISK_BYTES = 5_000_000_000
@@ -71,12 +72,15 @@ def _python() -> Check:
 def _person() -> Check:
     if os.geteuid() == 0:
         return Check("root", "ok", "running as root")
-    return Check(
-        "root",
-        "warn",
-        f"running as uid {os.geteuid()}: eval, explain and options work; lock, build and run need root",
-        "Run those commands with sudo.",
-    )
+    who = f"running as uid {os.geteuid()}"
+    try:
+        ids = subordinates()
+    except HoldfastError as error:
+        return Check(
+            "root", "warn", f"{who}; lock, build and run need root here: {error.brief}", error.resolution
+        )
+    count = sum(each.count for each in ids.uids)
+    return Check("root", "ok", f"{who} with {count} subordinate ids: all but run works")
 
 
 def _program_check(program: str, package: str, purpose: str) -> Callable[[], Check]:
@@ -108,11 +112,7 @@ def _namespaces() -> Check:
     if not failure:
         kind = "mount, pid and network" if os.geteuid() == 0 else "user, mount, pid and network"
         return Check("namespaces", "ok", kind)
-    mend = (
-        "Give the container or machine CAP_SYS_ADMIN."
-        if os.geteuid() == 0
-        else "sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
-    )
+    mend = "Give the container or machine CAP_SYS_ADMIN." if os.geteuid() == 0 else allow_namespaces()
     return Check("namespaces", "fail", failure, mend)
 
 

@@ -29,10 +29,11 @@ def main() -> NoReturn:
         _fix_hash_seed()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     _end_quietly_on_interrupts()
+    from holdfast.cli.rights import gain_rights
     from holdfast.cli.table import run
 
     _arrange_for_signals()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], gain_rights))
 
 
 def _fix_hash_seed() -> None:

@@ -12,6 +12,7 @@ import click
 
 from holdfast.base.errors import HoldfastError
 from holdfast.cli.main import Terminated
+from holdfast.cli.rights import GainRights, keep_rights
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -93,10 +94,13 @@ def command() -> None:
     """
 
 
-def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 and 143 for signals."""
+def run(arguments: list[str], gain_rights: GainRights = keep_rights) -> int:
+    """Run one command and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 and 143 for signals.
+
+    ``gain_rights`` is what a command does first that makes files of many owners.
+    """
     try:
-        code: object = command.main(arguments, prog_name="holdfast", standalone_mode=False)
+        code: object = command.main(arguments, prog_name="holdfast", standalone_mode=False, obj=gain_rights)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

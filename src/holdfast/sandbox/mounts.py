@@ -17,6 +17,8 @@ from pathlib import Path, PurePosixPath
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.sandbox import kernel
 from holdfast.sandbox.root import Bind, Root, Sandbox, Scratch
+from holdfast.sandbox.rootless import outer_uid
+from holdfast.store.overlay import OPAQUE_USER, opaque_xattr
 
 _MAX_LAYERS = 500  # OVL_MAX_STACK of fs/overlayfs/params.h
 _DEVICES = {
@@ -45,10 +47,26 @@ def anchor() -> Path:
     if os.geteuid() == 0 and os.access("/run", os.W_OK):
         path = Path("/run/holdfast/mount")
     else:
-        path = Path(os.environ.get("XDG_RUNTIME_DIR", f"/tmp/holdfast-{os.geteuid()}"), "holdfast-mount")
+        path = _own_directory() / "holdfast-mount"
     with explain_os_errors("make the mount point for private mounts"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="inner-", dir=path)) if path.is_mount() else path
+
+
+def _own_directory() -> Path:
+    """Where an ordinary user keeps what lasts as long as a session; in a user namespace, too."""
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    if given.startswith("/") and os.access(given, os.W_OK):
+        return Path(given)
+    path = Path(f"/tmp/holdfast-{outer_uid()}")
+    with explain_os_errors("make the mount point for private mounts"):
+        path.mkdir(mode=0o700, exist_ok=True)
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise HoldfastError(
+                f"{path} belongs to somebody else", resolution="Set XDG_RUNTIME_DIR to a directory of yours."
+            )
+    return path
 
 
 def leave_shared_mounts() -> None:
@@ -113,7 +131,9 @@ def _mount_overlay(root: Root, stand: Path, place: Path) -> None:
         options += ["upperdir=upper", "workdir=work"]
         options += ["volatile"] if root.volatile else []
     # Only whole files and plain directories may land in the upper layer, since it becomes a layer for others.
-    options += ["redirect_dir=off", "metacopy=off", "index=off"]
+    options += ["redirect_dir=nofollow", "metacopy=off", "index=off"]
+    # Trusted attributes are root's of the whole machine; in a user namespace overlayfs has to read and write its other form.
+    options += ["userxattr"] if opaque_xattr(stand) == OPAQUE_USER else []
     before = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.chdir(names)

@@ -7,6 +7,7 @@ import click
 from holdfast.cli.arguments import in_process_option, json_option, system_argument, verbose_option
 from holdfast.cli.output import write_json, write_table
 from holdfast.cli.progress import describe_amount, show_progress
+from holdfast.cli.rights import with_root_rights
 from holdfast.project.building import build_systems
 from holdfast.project.evaluation import evaluate
 from holdfast.store import open_store
@@ -17,6 +18,7 @@ from holdfast.store import open_store
 @json_option
 @verbose_option
 @in_process_option
+@with_root_rights
 def command(system: str, as_json: bool, verbose: bool, in_process: bool) -> None:
     """Build systems from holdfast.lock into the store.
 

@@ -11,6 +11,7 @@ from holdfast.base.codec import JSON
 from holdfast.cli.arguments import in_process_option, json_option, system_argument, verbose_option
 from holdfast.cli.output import every_field, write_json
 from holdfast.cli.progress import show_progress
+from holdfast.cli.rights import with_root_rights
 from holdfast.distro.lockfile import Change
 from holdfast.project.evaluation import evaluate
 from holdfast.project.locking import LockReport, SetReport, lock_project
@@ -26,6 +27,7 @@ _SIGNS = {"added": "+", "removed": "-", "upgraded": "^", "downgraded": "v", "reb
 @json_option
 @verbose_option
 @in_process_option
+@with_root_rights
 def command(
     system: str, update: bool, security: bool, as_json: bool, verbose: bool, in_process: bool
 ) -> None:

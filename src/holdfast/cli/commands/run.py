@@ -12,6 +12,7 @@ from types import FrameType
 
 import click
 
+from holdfast.base.errors import HoldfastError
 from holdfast.cli.arguments import in_process_option, json_option, one_system_argument, verbose_option
 from holdfast.cli.output import write_json
 from holdfast.cli.progress import show_progress
@@ -37,6 +38,7 @@ def command(system: str, words: tuple[str, ...], as_json: bool, verbose: bool, i
     """
     if as_json and not words:
         raise click.UsageError("--json needs a command: holdfast run SYSTEM --json -- COMMAND")
+    _expect_root(system)
     with ExitStack() as stack:
         with show_progress(as_json=as_json, verbose=verbose):
             store = open_store()
@@ -46,6 +48,15 @@ def command(system: str, words: tuple[str, ...], as_json: bool, verbose: bool, i
             seconds = time.monotonic() - began
         code = _run_json(machine, words, seconds) if as_json else _attach(machine, words)
     click.get_current_context().exit(code)
+
+
+def _expect_root(system: str) -> None:
+    if os.geteuid() != 0:
+        raise HoldfastError(
+            "booting a system needs root: systemd-nspawn has no other way",
+            resolution=f"Run `sudo holdfast run {system}`: it builds the same from your lock into root's store, and boots it. "
+            f"`holdfast build {system}` works as you are.",
+        )
 
 
 def _one(system: str, in_process: bool) -> Evaluation:

@@ -13,6 +13,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.cli.arguments import json_option
 from holdfast.cli.output import every_field, write_json, write_table
 from holdfast.cli.progress import describe_amount, show_progress
+from holdfast.cli.rights import with_root_rights
 from holdfast.store import Artifact, GcReport, Store, open_store
 
 
@@ -110,6 +111,7 @@ def rm(name: str, dry_run: bool) -> None:
     help="Forget the whole build cache too, not only what was not used for 14 days.",
 )
 @json_option
+@with_root_rights
 def gc(dry_run: bool, all_cache: bool, as_json: bool) -> None:
     """Remove what nothing needs any more.
 
@@ -142,6 +144,7 @@ def _report(report: GcReport) -> dict[str, JSON]:
 
 @command.command()
 @json_option
+@with_root_rights
 def verify(as_json: bool) -> None:
     """Read everything and compare it with its digest. The exit code is 1 if something is damaged."""
     with show_progress(as_json=as_json):
