@@ -19,7 +19,7 @@ _MKOSI = """\
 [Distribution]
 Distribution=debian
 Release={release}
-LocalMirror=file:///repository
+LocalMirror=file:///archive
 
 [Output]
 Format=directory
@@ -89,7 +89,8 @@ def mkosi(
         )
     )
     tree = tools_tree(scratch.store(), "bench")
-    binds = {"/repository": Bind(repository), "/image": Bind(directory, writable=True)}
+    # Not /repository: mkosi takes that for a directory of its own.
+    binds = {"/archive": Bind(repository), "/image": Bind(directory, writable=True)}
     with tree.enter(binds=binds) as inside:
         argv = inside.command(["mkosi", "--directory", "/image", "--force", "build"])
         yield command(argv, env={**inside.environment(), "TMPDIR": "/image/workspace"})
