@@ -24,7 +24,7 @@ def test_the_own_id_is_root_and_the_ranges_follow_it() -> None:
     assert mapping(1000, (Range(100000, 65536), Range(300000, 5))) == "0 1000 1 1 100000 65536 65537 300000 5"
 
 
-def test_who_root_is_outside() -> None:
+def test_who_a_user_is_outside() -> None:
     assert outer_uid() == os.getuid()
     shown = run(
         ["unshare", "--user", "--map-root-user", sys.executable, "-c", _ASK],

@@ -174,9 +174,10 @@ def allow_namespaces() -> str:
 
 
 def outer_uid() -> int:
-    """Who uid 0 of this process's user namespace is outside: 0 for root, the user's own after :func:`become_root`."""
+    """Who this process's user is outside of its user namespace: after :func:`become_root` the person who called it."""
+    own = os.geteuid()
     for line in Path("/proc/self/uid_map").read_text().splitlines():
-        inside, outside, _ = map(int, line.split())
-        if inside == 0:
-            return outside
-    return os.getuid()
+        inside, outside, count = map(int, line.split())
+        if inside <= own < inside + count:
+            return outside + own - inside
+    return own
