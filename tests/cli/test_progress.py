@@ -84,6 +84,20 @@ def test_the_live_display_leaves_finished_stages_above(monkeypatch: pytest.Monke
     assert "something is odd" in text
 
 
+def test_a_bar_is_drawn_where_there_is_something_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = io.StringIO()
+    monkeypatch.setattr(
+        live, "Console", lambda **_: Console(file=drawn, force_terminal=True, width=100, color_system=None)
+    )
+    with live.live_display(), stage("Building"), stage("Fetching", total=2, unit="packages") as fetching:
+        fetching.advance()
+        with stage("Checking"):  # its end draws the rest anew
+            pass
+    rows = drawn.getvalue().splitlines()
+    assert any("Fetching" in row and "━" in row for row in rows)
+    assert not any("Building" in row and "━" in row for row in rows)
+
+
 @pytest.mark.parametrize(
     ("amount", "unit", "text"),
     [

@@ -7,7 +7,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -34,14 +43,15 @@ class _AmountColumn(TextColumn):
         return Text(f"{done} / {describe_amount(int(task.total), unit)}", style="dim")
 
 
-class _KnownBarColumn(BarColumn):
+class _KnownBarColumn(ProgressColumn):
     """A bar where there is something to measure; the spinner is enough for the rest."""
 
-    def render(self, task: Task) -> ProgressBar:
-        bar = super().render(task)
-        if task.total is None:
-            bar.width = 0
-        return bar
+    def __init__(self) -> None:
+        super().__init__()
+        self._bar = BarColumn(bar_width=24)
+
+    def render(self, task: Task) -> ProgressBar | Text:
+        return Text() if task.total is None else self._bar.render(task)
 
 
 @contextmanager
@@ -51,7 +61,7 @@ def live_display() -> Generator[None]:
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.fields[indent]}{task.description}"),
-        _KnownBarColumn(bar_width=24),
+        _KnownBarColumn(),
         _AmountColumn(),
         TimeElapsedColumn(),
         console=console,
