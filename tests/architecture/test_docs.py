@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
 import sys
+from collections.abc import Iterator
+from textwrap import indent
 
+import pytest
+
+import holdfast
+import holdfast.library
 from holdfast.base.process import run
+from holdfast.library import evaluate_system
 from tests.architecture.checkout import ROOT, shown, tracked_files
 
 
@@ -35,3 +44,33 @@ def test_every_decision_is_numbered_and_listed() -> None:
         assert re.match(rf"# {number}\. ", page.read_text()), page.name
         assert f"({page.name})" in listing, f"docs/adr/README.md does not list {page.name}"
         assert len(page.read_text().splitlines()) <= 80
+
+
+def fragments() -> Iterator[tuple[str, str]]:
+    """Python in the how-to guides, with where it is: whole definitions, or lines from the inside of a module."""
+    for page in sorted((ROOT / "docs" / "how-to").glob("*.md")):
+        text = page.read_text()
+        for found in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
+            yield f"{shown(page)}:{text.count(chr(10), 0, found.start()) + 1}", found[1]
+
+
+@pytest.mark.parametrize(("place", "code"), list(fragments()))
+def test_python_in_the_guides_evaluates(place: str, code: str) -> None:
+    """Names are imported from where the README imports them; what a fragment defines is evaluated."""
+    if "systems =" not in code:
+        code = f"def module(m):\n{indent(code, '    ')}\nsystems = [System('web', modules=[module], distro=Debian('trixie'))]\n"
+    names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)} | {
+        "System",
+        "Debian",
+    }
+    known: dict[str, object] = {
+        name: getattr(source, name)
+        for name in names - set(dir(builtins))
+        for source in (holdfast.library, holdfast)
+        if hasattr(source, name)
+    }
+    exec(compile(code, place, "exec"), known)
+    systems = known["systems"]
+    assert isinstance(systems, list)
+    for system in systems:
+        evaluate_system(system)
