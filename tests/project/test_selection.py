@@ -94,3 +94,12 @@ def test_a_file_that_cannot_be_looked_for_is_told(tmp_path: Path) -> None:
         find_file(parse_selector("x" * 300 + ":web"), tmp_path)
     with pytest.raises(HoldfastError, match=r"cannot look for systems\.py in .*: File name too long"):
         find_file(parse_selector("web"), tmp_path / ("x" * 300))
+
+
+def test_a_directory_that_is_gone_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(HoldfastError, match="cannot tell which directory this is: No such file"):
+        find_file(parse_selector("web"), None)

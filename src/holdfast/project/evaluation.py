@@ -93,7 +93,7 @@ def evaluate(
         HoldfastError: no such file or system, or the definition is wrong.
     """
     parsed = parse_selector(selector)
-    file = find_file(parsed, start or Path.cwd())
+    file = find_file(parsed, start)
     began = time.monotonic()
     with stage(f"Evaluating {file.name}") as progress:
         answer = _ask(file, lambda: _child().evaluate_systems(file, parsed.pattern), in_process, timeout)
@@ -118,7 +118,7 @@ def explain(
         HoldfastError: no such file, system or option, or the definition is wrong.
     """
     parsed = parse_selector(selector)
-    file = find_file(parsed, start or Path.cwd())
+    file = find_file(parsed, start)
     answer = _ask(
         file, lambda: _child().explain_option(file, parsed.pattern, option), in_process, EVALUATION_SECONDS
     )
@@ -131,7 +131,7 @@ def list_systems(selector: str, *, start: Path | None = None) -> tuple[Choice, .
     Raises:
         HoldfastError: no such file, or it does not run.
     """
-    file = find_file(parse_selector(selector), start or Path.cwd())
+    file = find_file(parse_selector(selector), start)
     answer = _ask(file, lambda: _child().list_systems(file), False, EVALUATION_SECONDS)
     items = cast("list[list[JSON]]", answer.value)
     return tuple(
@@ -146,7 +146,7 @@ def list_options(selector: str, *, start: Path | None = None) -> tuple[str, ...]
         HoldfastError: no such file or system, or the definition is wrong.
     """
     parsed = parse_selector(selector)
-    file = find_file(parsed, start or Path.cwd())
+    file = find_file(parsed, start)
     answer = _ask(file, lambda: _child().list_option_paths(file, parsed.pattern), False, EVALUATION_SECONDS)
     return tuple(str(path) for path in cast("list[JSON]", answer.value))
 
@@ -161,7 +161,7 @@ def describe_options(selector: str = "", *, start: Path | None = None) -> tuple[
         records: JSON = _child().document_options(None, "")
     else:
         parsed = parse_selector(selector)
-        file = find_file(parsed, start or Path.cwd())
+        file = find_file(parsed, start)
         records = _ask(
             file, lambda: _child().document_options(file, parsed.pattern), False, EVALUATION_SECONDS
         ).value

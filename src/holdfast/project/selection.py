@@ -38,12 +38,14 @@ def parse_selector(text: str) -> Selector:
     return Selector(None, text)
 
 
-def find_file(selector: Selector, start: Path) -> Path:
-    """The absolute path of the project file, looked for from ``start`` upwards unless the selector names one.
+def find_file(selector: Selector, start: Path | None) -> Path:
+    """The absolute path of the project file, looked for from ``start`` (None: here) upwards unless the selector names one.
 
     Raises:
         HoldfastError: there is none.
     """
+    with explain_os_errors("tell which directory this is"):
+        start = start or Path.cwd()
     if selector.file is not None:
         path = start / selector.file
         with explain_os_errors(f"look for {path}"):

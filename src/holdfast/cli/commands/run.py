@@ -24,7 +24,7 @@ from holdfast.store import open_store
 _SHELL = ("/bin/sh", "-c", "if command -v bash >/dev/null; then exec bash -l; else exec sh -l; fi")
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command()
 @one_system_argument
 @click.argument("words", nargs=-1, metavar="[-- COMMAND...]")
 @json_option
@@ -77,6 +77,11 @@ def _attach(machine: Machine, words: Sequence[str]) -> int:
             code = machine.shell(words or _SHELL)
         else:
             code = machine.attach(words or _SHELL)
+    return _as_shells_say(code)
+
+
+def _as_shells_say(code: int) -> int:
+    """128 and the signal's number for what a signal ended."""
     return code if code >= 0 else 128 - code
 
 
@@ -105,4 +110,4 @@ def _run_json(machine: Machine, words: Sequence[str], boot_seconds: float) -> in
             "boot_milliseconds": round(boot_seconds * 1000),
         }
     )
-    return completed.returncode if completed.returncode >= 0 else 128 - completed.returncode
+    return _as_shells_say(completed.returncode)
