@@ -86,7 +86,7 @@ def test_the_library_is_compiled_once_and_the_project_never(tmp_path: Path) -> N
     )
     run([HOLDFAST, "eval"], cwd=project, env={"PYTHONPYCACHEPREFIX": str(compiled)})
     names = {path.name.split(".")[0] for path in compiled.rglob("*.pyc")}
-    assert {"assembly", "engine"} <= names
+    assert {"manifest", "engine"} <= names
     assert "beside" not in names
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from holdfast.library.assembly import Evaluated as Evaluated
-    from holdfast.library.assembly import evaluate_system as evaluate_system
-    from holdfast.library.assembly import resolve as resolve
-    from holdfast.library.command_lines import CommandLine as CommandLine
+    from holdfast.library.assembling.manifest import Evaluated as Evaluated
+    from holdfast.library.assembling.manifest import evaluate_system as evaluate_system
+    from holdfast.library.assembling.manifest import resolve as resolve
     from holdfast.library.fetched import Fetched as Fetched
     from holdfast.library.files import Files as Files
     from holdfast.library.firewall import Firewall as Firewall
-    from holdfast.library.formats import to_ini as to_ini
-    from holdfast.library.formats import to_json as to_json
-    from holdfast.library.formats import to_key_value as to_key_value
-    from holdfast.library.formats import to_toml as to_toml
     from holdfast.library.identity import Identity as Identity
     from holdfast.library.nginx import Nginx as Nginx
     from holdfast.library.packages import Packages as Packages
+    from holdfast.library.rendering.command_lines import CommandLine as CommandLine
+    from holdfast.library.rendering.formats import to_ini as to_ini
+    from holdfast.library.rendering.formats import to_json as to_json
+    from holdfast.library.rendering.formats import to_key_value as to_key_value
+    from holdfast.library.rendering.formats import to_toml as to_toml
     from holdfast.library.system import Debian as Debian
     from holdfast.library.system import System as System
     from holdfast.library.systemd import Systemd as Systemd
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from holdfast.library.users import Users as Users
 else:
     _HOMES = {
-        "assembly": "Evaluated evaluate_system resolve",
-        "command_lines": "CommandLine",
+        "assembling.manifest": "Evaluated evaluate_system resolve",
+        "rendering.command_lines": "CommandLine",
         "fetched": "Fetched",
         "files": "Files",
         "firewall": "Firewall",
-        "formats": "to_ini to_json to_key_value to_toml",
+        "rendering.formats": "to_ini to_json to_key_value to_toml",
         "identity": "Identity",
         "nginx": "Nginx",
         "packages": "Packages",

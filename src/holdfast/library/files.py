@@ -28,7 +28,7 @@ class File(OptionSet, path=""):
     text = option(
         null_or(LINES),
         doc="Content as it stands. For content computed from other options write "
-        "`lazy(lambda c: ...)`; `holdfast.library.formats` has to_json and its siblings for it.",
+        "`lazy(lambda c: ...)`; `holdfast.library.rendering.formats` has to_json and its siblings for it.",
         example="Held fast.\n",
     )
     source = option(

@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
-    from holdfast.library.nftables import Ports
+    from holdfast.library.rendering.nftables import Ports
     from holdfast.options import Type
 
     Policy = Literal["drop", "reject", "accept"]
@@ -125,8 +125,8 @@ def firewall_text(c: Config) -> str:
     Raises:
         HoldfastError: a key that names no interface, with its place.
     """
-    from holdfast.library.nftables import Ruleset, render_ruleset  # only where there is a firewall
-    from holdfast.library.problems import Problems
+    from holdfast.library.assembling.problems import Problems
+    from holdfast.library.rendering.nftables import Ruleset, render_ruleset  # only where there is a firewall
 
     fw = c[Firewall]
     if fw.ruleset is not None:
@@ -154,7 +154,7 @@ def firewall_text(c: Config) -> str:
 
 
 def _ports(one: Interface) -> Ports:
-    from holdfast.library.nftables import Ports
+    from holdfast.library.rendering.nftables import Ports
 
     return Ports(
         tcp=(

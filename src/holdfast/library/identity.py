@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from holdfast.library.assembling.problems import Problems
 from holdfast.library.files import Files
-from holdfast.library.formats import to_key_value
 from holdfast.library.packages import Packages
-from holdfast.library.problems import Problems
+from holdfast.library.rendering.formats import to_key_value
 from holdfast.library.system import System
 from holdfast.library.types import HOSTNAME, LOCALE, TIMEZONE, WORDS
 from holdfast.options import (

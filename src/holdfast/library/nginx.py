@@ -163,12 +163,12 @@ def nginx(m: Module) -> None:
 
 
 def _config(c: Config) -> str:
-    from holdfast.library.nginx_assembly import nginx_text  # only where there is an nginx
+    from holdfast.library.assembling.nginx import nginx_text  # only where there is an nginx
 
     return nginx_text(c)
 
 
 def _public_ports(c: Config) -> list[int]:
-    from holdfast.library.nginx_assembly import public_ports
+    from holdfast.library.assembling.nginx import public_ports
 
     return public_ports(c[Nginx])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 
-from holdfast.library.command_lines import CommandLine, render_command
+from holdfast.library.assembling.problems import sentence
 from holdfast.library.network import check_interface, check_listen, parse_range
 from holdfast.library.paths import check_path
-from holdfast.library.problems import sentence
-from holdfast.library.tmpfiles_lines import check_age
-from holdfast.library.unit_names import check_unit_name
+from holdfast.library.rendering.command_lines import CommandLine, render_command
+from holdfast.library.rendering.tmpfiles import check_age
+from holdfast.library.rendering.unit_names import check_unit_name
 from holdfast.options.types import STR, ListOf, Mismatch, Type
 from holdfast.options.types_text import ARGV, PORT, between
 

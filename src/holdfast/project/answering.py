@@ -10,7 +10,7 @@ from typing import cast
 from holdfast.base.codec import JSON, encode
 from holdfast.base.errors import HoldfastError
 from holdfast.library import System, evaluate_system, resolve
-from holdfast.library.assembly import BASE_LIBRARY
+from holdfast.library.assembling.manifest import BASE_LIBRARY
 from holdfast.manifest.document import write_manifest
 from holdfast.options import Config, document
 from holdfast.project.definitions import explain_exception, load_systems

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
-from holdfast.library.command_lines import check_line, quote_word
+from holdfast.library.rendering.command_lines import check_line, quote_word
 
 Scalar = Union[bool, int, str]
 Value = Union[Scalar, Sequence[Scalar]]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.library.nginx_config import (
+from holdfast.library.rendering.nginx import (
     Location,
     Server,
     Upstream,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.process import run
-from holdfast.library.tmpfiles_lines import render_tmpfiles
+from holdfast.library.rendering.tmpfiles import render_tmpfiles
 
 
 @pytest.mark.parametrize(

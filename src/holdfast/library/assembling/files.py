@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from holdfast.base.digests import Digest, digest_stream
-from holdfast.library.command_lines import check_characters, check_utf8
+from holdfast.library.assembling.problems import Problems
 from holdfast.library.fetched import Fetched
 from holdfast.library.files import File, Files
-from holdfast.library.formats import Data, to_ini, to_json, to_key_value, to_toml
 from holdfast.library.paths import check_managed_path, check_path, parents
-from holdfast.library.problems import Problems
+from holdfast.library.rendering.command_lines import check_characters, check_utf8
+from holdfast.library.rendering.formats import Data, to_ini, to_json, to_key_value, to_toml
 from holdfast.manifest import model
 from holdfast.manifest.contents import AuthorFile, Content, Download
 from holdfast.options import definitions_of

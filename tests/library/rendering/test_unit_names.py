@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.base.process import run
-from holdfast.library.unit_names import check_unit_name, escape, escape_path, unit_name
+from holdfast.library.rendering.unit_names import check_unit_name, escape, escape_path, unit_name
 
 SAMPLES = ["hello", "a b", "a-b", ".hidden", "x\\y", "é", "%i", "a.b", "a:b_c", "50%"]
 PATHS = ["/", "/srv", "/srv/my data", "/srv/my-data", "/srv/.x", "/.x/y", "/a/é"]

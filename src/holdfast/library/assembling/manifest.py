@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 
 from holdfast.base.codec import canonical_json
 from holdfast.base.digests import digest_bytes
+from holdfast.library.assembling.accounts import assemble_accounts
+from holdfast.library.assembling.files import Assembly as FileAssembly
+from holdfast.library.assembling.problems import Problems
+from holdfast.library.assembling.units import Assembly as UnitAssembly
 from holdfast.library.files import Files
-from holdfast.library.files_assembly import Assembly as FileAssembly
 from holdfast.library.firewall import Firewall
 from holdfast.library.identity import Identity
 from holdfast.library.nginx import Nginx
 from holdfast.library.packages import Packages
-from holdfast.library.problems import Problems
+from holdfast.library.rendering.tmpfiles import render_tmpfiles
 from holdfast.library.system import System
 from holdfast.library.systemd import Systemd
-from holdfast.library.systemd_assembly import Assembly as UnitAssembly
 from holdfast.library.tmpfiles import Tmpfiles
-from holdfast.library.tmpfiles_lines import render_tmpfiles
 from holdfast.library.users import Users
-from holdfast.library.users_assembly import assemble_accounts
 from holdfast.manifest import model
 from holdfast.manifest.contents import Content
 from holdfast.options import Config, OptionSet, evaluate

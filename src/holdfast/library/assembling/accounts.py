@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.library.problems import Problems
+from holdfast.library.assembling.problems import Problems
 from holdfast.library.types import check_account
 from holdfast.library.users import Users
 from holdfast.manifest import model

@@ -223,7 +223,7 @@ def tls_without_certificate(m: Module) -> None:
         (
             missing_source,
             1,
-            ['files."/etc/a".source', "tests/library/no/such/file cannot be read: No such file"],
+            ['files."/etc/a".source', "tests/library/assembling/no/such/file cannot be read: No such file"],
         ),
         (list_as_toml, 1, ['files."/etc/a"', "assign a mapping"]),
         (defined_and_masked, 2, ["systemd.masked", "a.service is masked, but also defined"]),

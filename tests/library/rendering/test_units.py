@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.library.unit_text import environment_line, merge_sections, plain_text, render_unit
-from tests.library.systemd_model import expand_specifiers, split_words
+from holdfast.library.rendering.units import environment_line, merge_sections, plain_text, render_unit
+from tests.library.rendering.systemd_model import expand_specifiers, split_words
 
 
 def test_golden() -> None:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Literal, Union, cast
 
-from holdfast.library.command_lines import quote_word, render_command
+from holdfast.library.assembling.problems import Problems
 from holdfast.library.paths import check_path
-from holdfast.library.problems import Problems
+from holdfast.library.rendering.command_lines import quote_word, render_command
+from holdfast.library.rendering.unit_names import check_unit_name, escape_path, unit_name
+from holdfast.library.rendering.units import Value, environment_line, merge_sections, plain_text, render_unit
 from holdfast.library.systemd import Systemd
 from holdfast.library.systemd_kinds import Automount, Mount, PlainUnit, Swap, Timer
 from holdfast.library.systemd_service import Service
 from holdfast.library.systemd_unit import Unit
-from holdfast.library.unit_names import check_unit_name, escape_path, unit_name
-from holdfast.library.unit_text import Value, environment_line, merge_sections, plain_text, render_unit
 from holdfast.manifest import model
 from holdfast.options.declare import Option
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from holdfast.library.command_lines import check_characters, quote_word
+from holdfast.library.rendering.command_lines import check_characters, quote_word
 
 _TYPE = r"[a-zA-Z][+!\-=~^$]*"
 _MODE = r"[:~]*[0-7]{3,4}"

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.base.process import run
-from holdfast.library.command_lines import CommandLine, quote_argument, render_command
-from tests.library.systemd_model import expand_specifiers, parse_exec, split_words
+from holdfast.library.rendering.command_lines import CommandLine, quote_argument, render_command
+from tests.library.rendering.systemd_model import expand_specifiers, parse_exec, split_words
 
 NASTY = st.text(alphabet=st.sampled_from(list(" \t\n\r\x01\x7f%${}\\\"';#abc=-@:+!é€")), max_size=12)
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

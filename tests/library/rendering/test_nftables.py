@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.base.process import run
-from holdfast.library.nftables import (
+from holdfast.library.rendering.nftables import (
     Ports,
     Ruleset,
     merge_ranges,

@@ -8,13 +8,13 @@ import pytest
 
 from holdfast.base.process import run
 from holdfast.library import CommandLine, Files, System, Systemd, evaluate_system
+from holdfast.library.assembling.units import directive, own_options
+from holdfast.library.rendering.units import render_unit
 from holdfast.library.system import Debian
-from holdfast.library.systemd_assembly import directive, own_options
 from holdfast.library.systemd_kinds import Automount, Mount, PlainUnit, Slice, Socket, Swap, Target, Timer
 from holdfast.library.systemd_kinds import Path as PathUnit
 from holdfast.library.systemd_service import Service
 from holdfast.library.systemd_unit import Unit as UnitOptions
-from holdfast.library.unit_text import render_unit
 from holdfast.manifest.model import Manifest, TextFile, Unit
 from holdfast.options import Module
 

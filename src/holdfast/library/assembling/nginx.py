@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast.library import nginx_config as text
+from holdfast.library.assembling.problems import Problems
 from holdfast.library.network import public_port
 from holdfast.library.nginx import Location, Nginx, VirtualHost
-from holdfast.library.problems import Problems
+from holdfast.library.rendering import nginx as text
 from holdfast.options import Config
 
 

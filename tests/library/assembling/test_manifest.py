@@ -11,9 +11,9 @@ import pytest
 from holdfast.base.digests import digest_file
 from holdfast.base.errors import HoldfastError
 from holdfast.library import Evaluated, Firewall, Identity, Nginx, Packages, System, Tmpfiles, evaluate_system
-from holdfast.library.assembly import BASE_LIBRARY
+from holdfast.library.assembling.manifest import BASE_LIBRARY
 from holdfast.library.firewall import firewall_text
-from holdfast.library.nftables import TABLE
+from holdfast.library.rendering.nftables import TABLE
 from holdfast.library.system import Debian
 from holdfast.manifest.contents import AuthorFile
 from holdfast.manifest.document import read_manifest, write_manifest
@@ -21,7 +21,7 @@ from holdfast.manifest.model import BlobFile, Directory, Distribution, Source, T
 from holdfast.options import Module, OptionSet, force, implements, option
 from holdfast.options.types import BOOL
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 

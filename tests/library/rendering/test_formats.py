@@ -5,7 +5,7 @@ import tomllib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.library.formats import Data, to_ini, to_json, to_key_value, to_toml
+from holdfast.library.rendering.formats import Data, to_ini, to_json, to_key_value, to_toml
 
 KEYS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=6)
 LEAVES = (
