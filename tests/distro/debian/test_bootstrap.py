@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.base.digests import hex_of
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
 from holdfast.distro.debian.bootstrap import prune_package_cache, unpack_all
@@ -199,5 +200,8 @@ def test_a_damaged_cached_package_is_unpacked_again(
     unpack_all(store, wanted.packages)
     assert first.data(victim.path).stat().st_size == victim.size
     store.blobs.path(wanted.packages[0].sha256).unlink()
-    assert prune_package_cache(store) == 1
-    assert len(list((store.root / "packages").iterdir())) == 2
+    gone, *others = (hex_of(package.sha256) for package in wanted.packages)
+    assert prune_package_cache(store, dry_run=True, going=[others[0]]) == tuple(sorted([gone, others[0]]))
+    assert prune_package_cache(store) == (gone,)
+    assert sorted(place.name for place in (store.root / "packages").iterdir()) == sorted(others)
+    assert prune_package_cache(store, everything=True) == tuple(sorted(others))

@@ -14,6 +14,7 @@ from holdfast.cli.arguments import json_option
 from holdfast.cli.output import every_field, write_json, write_table
 from holdfast.cli.progress import describe_amount, show_progress
 from holdfast.cli.rights import with_root_rights
+from holdfast.distro.debian.bootstrap import prune_package_cache
 from holdfast.store import Artifact, GcReport, Store, open_store
 
 
@@ -118,14 +119,20 @@ def gc(dry_run: bool, all_cache: bool, as_json: bool) -> None:
     Needed is what a name, a running machine, a build or a cache entry that is still fresh stands on.
     """
     with show_progress(as_json=as_json):
-        report = open_store().gc(dry_run, all_cache=all_cache)
+        store = open_store()
+        report = store.gc(dry_run, all_cache=all_cache)
+        going = {item.name for item in report.removed if item.kind == "blob"}
+        unpacked = prune_package_cache(store, dry_run=dry_run, everything=all_cache, going=going)
     if as_json:
-        write_json({**_report(report), "removed": [every_field(item) for item in report.removed]})
+        removed: list[JSON] = [every_field(item) for item in report.removed]
+        write_json({**_report(report), "removed": removed, "unpacked_packages": list(unpacked)})
         return
     kinds = Counter(item.kind for item in report.removed)
     for kind, count in sorted(kinds.items()):
         size = sum(item.size for item in report.removed if item.kind == kind)
         click.echo(f"{kind:<12} {count:>5}  {describe_amount(size, 'bytes')}")
+    if unpacked:
+        click.echo(f"{'unpacked':<12} {len(unpacked):>5}  (packages; trees share their files)")
     verb = "Would free" if dry_run else "Freed"
     kept = describe_amount(report.kept_bytes, "bytes")
     click.echo(

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.base.digests import hex_of, parse_digest
@@ -42,6 +43,7 @@ _ENVIRONMENT = {
 _DPKG = ["dpkg", "--force-unsafe-io", "--force-confdef", "--force-confold"]
 _FIRST = ("base-passwd", "base-files")
 _POLICY = "/usr/sbin/policy-rc.d"
+_one_thread = threading.Lock()
 _NOTHING_STARTS = "#!/bin/sh\nexit 101\n"  # action forbidden (policy-rc.d interface of invoke-rc.d)
 _ASIDE = ".holdfast-aside"
 _FAILED = re.compile(r"dpkg: error processing (?:package|archive) (?P<package>\S+) \(--\S+\):")
@@ -93,17 +95,25 @@ def package_cache(store: Store) -> Path:
     return place
 
 
-def _changing(store: Store) -> AbstractContextManager[None]:
-    """Held while a package appears in the cache or goes from it."""
-    return file_lock(
-        store.root / "locks" / "packages", wait_seconds=600, purpose=f"the package cache of {store.root}"
-    )
+@contextmanager
+def _changing(store: Store) -> Generator[None]:
+    """Held while a package appears in the cache or goes from it. Threads queue here; only processes meet at the file lock."""
+    lock = store.root / "locks" / "packages"
+    with (
+        _one_thread,
+        file_lock(lock, wait_seconds=600, purpose=f"the package cache of {store.root}"),
+    ):
+        yield
 
 
-def prune_package_cache(store: Store) -> int:
-    """Remove unpacked packages whose package file the store no longer has, after a garbage collection; how many.
+def prune_package_cache(
+    store: Store, *, dry_run: bool = False, everything: bool = False, going: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Remove unpacked packages whose package file the store no longer has, after a garbage collection; their names.
 
-    Trees that are linked to them keep their files, and a build under way holds its package files in the store.
+    ``everything`` removes all of them, for they can be made again. ``going`` are blobs, in hexadecimal, that a dry run of the
+    collection would have removed. Trees that are linked to them keep their files, and a build under way holds its package files
+    in the store.
     """
     cache = package_cache(store)
     with (
@@ -113,12 +123,13 @@ def prune_package_cache(store: Store) -> int:
     ):
         gone = [
             place
-            for place in cache.iterdir()
-            if place.is_dir() and not store.blobs.has(parse_digest(place.name))
+            for place in sorted(cache.iterdir())
+            if place.is_dir()
+            and (everything or place.name in going or not store.blobs.has(parse_digest(place.name)))
         ]
-        for place in gone:
+        for place in () if dry_run else gone:
             place.rename(grave / place.name)
-    return len(gone)
+    return tuple(place.name for place in gone)
 
 
 def unpack_all(store: Store, packages: Sequence[LockedPackage]) -> list[Unpacked]:
