@@ -234,9 +234,7 @@ def test_the_demo_shows_the_page_and_the_changed_page(shared_store: Store, tmp_p
     printed = by_command(completed.text)
     assert printed.keys() <= readme.keys(), "the README shows what the demo does"
     for command, lines in printed.items():
-        if not command.startswith(
-            ("$ holdfast store ls", "$ holdfast lock", "$ grep")
-        ):  # what was there before is told
+        if not command.startswith(("$ holdfast store ls", "$ grep")):  # other systems, other versions
             assert lines <= readme[command], command
 
 
