@@ -17,7 +17,7 @@ from typing import cast
 
 import click
 
-from benchmarks.measure import Row, Sample
+from benchmarks.measure import Row, Sample, alternate, command
 
 BENCHMARKS = ("evaluate", "help", "rootfs", "rebuild", "boot", "export")
 """Modules with ``rows()``, in the order of the report. The rest of this directory serves them."""
@@ -62,9 +62,11 @@ def rows_of(name: str) -> Callable[[], Iterable[Row]]:
 
 def machine() -> str:
     """What the figures were taken on, and how busy it is: other people's load is in every wall clock time."""
+    (idle,) = alternate(command(["/usr/bin/python3", "-I", "-S", "-c", ""]), rounds=15)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
         f"{os.cpu_count()} processors, {platform.machine()}, Linux {platform.release()}, Python {platform.python_version()}; "
+        f"a Python that does nothing takes {idle.seconds * 1000:.0f} ms; "
         f"load of the last 1, 5, 15 minutes: {load} (the benchmarks' own included)"
     )
 

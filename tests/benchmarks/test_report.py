@@ -35,6 +35,7 @@ def test_a_goal_that_is_not_met_is_no_failure_but_a_crash_is_and_hides_nothing(
         yield ALONE
         raise RuntimeError("the peer is not there")
 
+    monkeypatch.setattr(bench, "machine", lambda: "this machine")
     monkeypatch.setattr(bench, "rows_of", {"help": missed, "boot": crashing}.__getitem__)
     assert bench.main(["help"]) == 0
     assert "| NO |" in capsys.readouterr().out
