@@ -18,6 +18,7 @@ from holdfast.library import evaluate_system
 from tests.architecture.checkout import ROOT, shown, tracked_files
 
 
+@pytest.mark.slow
 def test_the_reference_is_what_the_code_says() -> None:
     completed = run([sys.executable, ROOT / "docs" / "generate.py", "--check"], cwd=ROOT, check=False)
     assert completed.returncode == 0, (

@@ -36,6 +36,7 @@ def imports(path: Path) -> list[tuple[int, str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_one_door_to_processes() -> None:
     doors = {shown(path) for path in SOURCE.rglob("*.py") if "subprocess" in {m for _, m, _ in imports(path)}}
     assert doors == {"src/holdfast/base/process.py"}
@@ -75,6 +76,7 @@ def test_engine_packages_run_on_python_3_10() -> None:
     assert guilty == []
 
 
+@pytest.mark.slow
 def test_no_relative_imports_and_no_postponed_annotations_forgotten() -> None:
     guilty: list[str] = []
     for path in python_files():

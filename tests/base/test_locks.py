@@ -61,6 +61,7 @@ def test_the_death_of_the_holder_frees_the_lock(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_waiting_ends_when_the_holder_lets_go_and_is_announced_once(tmp_path: Path) -> None:
     events: list[Event] = []
     with held_elsewhere(tmp_path / "lock") as holder, listen(events.append):
@@ -73,6 +74,7 @@ def test_waiting_ends_when_the_holder_lets_go_and_is_announced_once(tmp_path: Pa
     )
 
 
+@pytest.mark.slow
 def test_waiting_has_a_bound(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path / "lock"):
         started = time.monotonic()

@@ -120,6 +120,7 @@ def test_attach_uses_our_own_descriptors(capfd: pytest.CaptureFixture[str]) -> N
     assert capfd.readouterr().out == "shown\n"
 
 
+@pytest.mark.slow
 def test_spawned_programs_end_with_the_body(tmp_path: Path) -> None:
     with spawn(["sleep", "60"]) as process:
         assert process.poll() is None

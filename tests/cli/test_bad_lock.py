@@ -98,6 +98,7 @@ def test_security_alone_is_wrong_usage(holdfast: CommandLine, tmp_path: Path) ->
     assert "--update --security" in holdfast.err
 
 
+@pytest.mark.slow
 def test_a_mirror_that_is_down(
     holdfast: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

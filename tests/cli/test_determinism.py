@@ -27,6 +27,7 @@ def test_the_same_bytes_twice_from_another_directory_and_in_another_environment(
     assert evaluate("examples/web/systems.py:web", ROOT, PYTHONHASHSEED="8", TZ="Asia/Tokyo") == first
 
 
+@pytest.mark.slow
 def test_a_blank_line_above_a_definition_changes_nothing(tmp_path: Path) -> None:
     for path in WEB.parent.rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".lock":

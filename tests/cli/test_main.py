@@ -90,6 +90,7 @@ def test_the_library_is_compiled_once_and_the_project_never(tmp_path: Path) -> N
     assert "beside" not in names
 
 
+@pytest.mark.slow
 def test_the_console_script_passes_exit_codes_on(tmp_path: Path) -> None:
     assert run([HOLDFAST, "eval"], cwd=tmp_path, check=False).returncode == 1
     assert run([HOLDFAST, "nonsense"], cwd=tmp_path, check=False).returncode == 2

@@ -89,6 +89,7 @@ def test_a_signal_may_arrive_with_the_answer_to_the_greeting() -> None:
         assert not connection.wait_for_signal(0.01)
 
 
+@pytest.mark.slow
 def test_who_sends_without_end_is_not_listened_to_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bus, "_REPLY_SECONDS", 0.2)
 

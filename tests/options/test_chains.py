@@ -70,6 +70,7 @@ def test_chains_are_bounded_with_our_error() -> None:
     assert c[Chain].links["3000"] == 3000  # and the config is none the worse
 
 
+@pytest.mark.slow
 def test_everything_at_once_survives_a_long_chain() -> None:
     c = evaluate([chain(3000)], sets=[Chain])
     assert c.verify() == ()

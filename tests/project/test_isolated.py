@@ -103,6 +103,7 @@ def test_a_crash_of_ours_shows_its_traceback(capfd: pytest.CaptureFixture[str]) 
     assert "RuntimeError: unexpected" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_endless_loop_is_told_with_its_line() -> None:
     def loop() -> JSON:
         while True:
@@ -113,6 +114,7 @@ def test_an_endless_loop_is_told_with_its_line() -> None:
     assert "time.sleep(0.01)" in caught.value.details
 
 
+@pytest.mark.slow
 def test_a_loop_that_swallows_everything_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holdfast.project.isolated._GRACE_SECONDS", 0.2)
 

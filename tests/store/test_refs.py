@@ -91,6 +91,7 @@ def test_the_cache_forgets_what_is_incomplete(store: Store) -> None:
     assert store.cache.get("key") is None
 
 
+@pytest.mark.slow
 def test_many_threads_set_and_delete_refs_side_by_side(tmp_path: Path) -> None:
     store = open_store(tmp_path / "store")
     digest = artifact(store).manifest

@@ -136,6 +136,7 @@ def test_hostile_control_archives_are_refused(
     assert why in refusal(tmp_path, content)
 
 
+@pytest.mark.slow
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deb, "_IN_MEMORY", 1 << 20)
     monkeypatch.setattr(deb, "_LARGEST", 3 << 20)
