@@ -67,7 +67,8 @@ def test_units_are_waited_for_by_events(machine: Machine) -> None:
         "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=sleep 0.7\n",
     )
     machine.write_file(
-        "/run/systemd/system/bad.service", "[Service]\nExecStart=sh -c 'echo last words; exit 3'\n"
+        "/run/systemd/system/bad.service",
+        "[Service]\nType=oneshot\nExecStart=sh -c 'echo last words; sleep 0.3; exit 3'\n",
     )
     machine.systemctl("daemon-reload")
     machine.systemctl("start", "--no-block", "late.service")
@@ -75,7 +76,8 @@ def test_units_are_waited_for_by_events(machine: Machine) -> None:
     assert machine.wait_for_unit("late.service").active_state == "active"
     assert 0.3 < time.monotonic() - started < 5
     with pytest.raises(HoldfastError) as caught:
-        machine.systemctl("start", "bad.service")
+        # A oneshot is activating until it has failed: a simple service would be active for a moment.
+        machine.systemctl("start", "--no-block", "bad.service")
         machine.wait_for_unit("bad.service")
     assert "bad.service of shared has failed" in str(caught.value)
     assert "last words" in str(caught.value)
