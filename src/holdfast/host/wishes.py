@@ -16,7 +16,7 @@ from holdfast.host.nodes import File, Folder, Node, Special, Symlink, Wish
 from holdfast.host.packages import debian
 from holdfast.host.state import State
 from holdfast.host.units import wish_units
-from holdfast.manifest.model import BlobFile, Directory, Entry, Link, Manifest, TextFile
+from holdfast.manifest.model import BlobFile, Directory, Entry, Link, Manifest, SecretFile, TextFile
 
 _KERNEL = ("/proc", "/sys", "/dev")
 _SECONDS_PER_DAY = 86400
@@ -119,6 +119,8 @@ class _Wishing:
             self.wish(path, Wish(Folder(entry.mode, uid, gid), "declared directory"))
         elif isinstance(entry, BlobFile):
             self.wish(path, Wish(File(entry.digest, entry.mode, uid, gid), "declared file"))
+        elif isinstance(entry, SecretFile):
+            self.problems.append(f"{path} is a secret: it can only be decrypted on a machine that runs")
         else:
             self._text(path, entry.text, "declared file", mode=entry.mode, uid=uid, gid=gid)
 

@@ -109,7 +109,22 @@ class Directory:
     kind: Literal["directory"] = "directory"
 
 
-Entry = Union[TextFile, BlobFile, Link, Directory]
+@dataclass(frozen=True)
+class SecretFile:
+    """A file whose content only the target learns: it decrypts the blob, and keeps no copy but the file itself."""
+
+    digest: Digest
+    """Of the encrypted blob."""
+    encryption: Literal["age", "sops"]
+    identities: tuple[str, ...] = ("/etc/ssh/ssh_host_ed25519_key",)
+    """Files on the target with the private keys to try: age identities or ssh private keys."""
+    mode: str = "0400"
+    user: str = "root"
+    group: str = "root"
+    kind: Literal["secret"] = "secret"
+
+
+Entry = Union[TextFile, BlobFile, Link, Directory, SecretFile]
 
 
 @dataclass(frozen=True)
@@ -165,6 +180,75 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A command that must succeed before anything is changed."""
+
+    command: tuple[str, ...]
+    message: str = ""
+    """What to tell when it fails; empty: what the command printed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command that brings about what no file can say: it runs unless ``done`` succeeds, or, without ``done``, once."""
+
+    command: tuple[str, ...]
+    done: tuple[str, ...] | None = None
+    user: str = "root"
+    undo: tuple[str, ...] | None = None
+    """Runs when the task is no longer declared, or the switch that ran it is taken back."""
+
+
+@dataclass(frozen=True)
+class CommandProbe:
+    """Healthy when the command exits with 0."""
+
+    command: tuple[str, ...]
+    kind: Literal["command"] = "command"
+
+
+@dataclass(frozen=True)
+class HttpProbe:
+    """Healthy when the URL, asked for on the machine itself, answers with ``status``."""
+
+    url: str
+    status: int = 200
+    contains: str = ""
+    kind: Literal["http"] = "http"
+
+
+@dataclass(frozen=True)
+class TcpProbe:
+    """Healthy when the port accepts a connection."""
+
+    port: int
+    host: str = "127.0.0.1"
+    kind: Literal["tcp"] = "tcp"
+
+
+@dataclass(frozen=True)
+class UnitProbe:
+    """Healthy when the unit is active."""
+
+    unit: str
+    kind: Literal["unit"] = "unit"
+
+
+Probe = Union[CommandProbe, HttpProbe, TcpProbe, UnitProbe]
+
+
+@dataclass(frozen=True)
+class Health:
+    """What decides, after a switch, between keeping it and taking it back."""
+
+    probes: Mapping[str, Probe] = field(default_factory=lambda: {})
+    deadline: int = 60
+    """Seconds until every probe must have succeeded."""
+    may_fail: tuple[str, ...] = ()
+    """Units that may be in failed state afterwards although they were not before."""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Everything that is to be true of one system."""
 
@@ -184,3 +268,18 @@ class Manifest:
     tags: tuple[str, ...] = ()
     target: str | None = None
     """``USER@HOST`` that the system is deployed to."""
+    sysctl: Mapping[str, str] = field(default_factory=lambda: {})
+    """Kernel parameters by dotted name, see sysctl.d(5)."""
+    kernel_modules: tuple[str, ...] = ()
+    """Modules to load, now and at every boot, see modules-load.d(5)."""
+    checks: Mapping[str, Check] = field(default_factory=lambda: {})
+    before_switch: tuple[tuple[str, ...], ...] = ()
+    """Commands that run before anything is changed; a failure ends the switch."""
+    after_switch: tuple[tuple[str, ...], ...] = ()
+    """Commands that run when everything is in place, before probes; a failure takes the switch back."""
+    tasks: Mapping[str, Task] = field(default_factory=lambda: {})
+    health: Health = field(default_factory=Health)
+    allow_any_distribution: bool = False
+    """Go on where os-release(5) names a distribution that Holdfast does not know."""
+    state_version: int = 0
+    """Version of what the machine's services keep; it may grow, and never shrink, also not by a rollback."""

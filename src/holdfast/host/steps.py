@@ -1,0 +1,147 @@
+"""The steps of a change, as data: what a journal holds, and what can be done, done again, and taken back.
+
+Doing and undoing are idempotent: after a crash nobody knows whether the step under way was done. A step whose ``undo`` has to
+come after the undoing of later steps (units can only be restarted with their old files when those are back) stands before them:
+steps are undone in reverse order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Union
+
+from holdfast.host.actions import Action
+from holdfast.manifest.model import Health, Task
+
+
+@dataclass(frozen=True)
+class UnitJob:
+    """One thing to do to one unit."""
+
+    unit: str
+    verb: Literal["start", "stop", "restart", "reload"]
+    reason: str
+    user: str | None = None
+    """Whose user manager has the unit; None for the system's."""
+
+
+@dataclass(frozen=True)
+class RunUnits:
+    """Jobs that systemd is to do, all at once, in its own order; a failed job fails the step and shows its journal."""
+
+    jobs: tuple[UnitJob, ...] = ()
+    undo: tuple[UnitJob, ...] = ()
+    """Jobs that take it back. A step with these alone does nothing on the way forward."""
+    kind: Literal["units"] = "units"
+
+
+@dataclass(frozen=True)
+class ReloadManager:
+    """systemctl daemon-reload, on the way forward or on the way back: after the files have changed in either direction."""
+
+    when: Literal["do", "undo"]
+    users: tuple[str, ...] = ()
+    """Whose user managers read their units anew, too."""
+    kind: Literal["reload-manager"] = "reload-manager"
+
+
+@dataclass(frozen=True)
+class ChangeFiles:
+    """Files, links and directories: staged beside their places, made durable by one syncfs(2), then renamed."""
+
+    actions: tuple[Action, ...]
+    kind: Literal["files"] = "files"
+
+
+@dataclass(frozen=True)
+class DecryptSecret:
+    """A file that is decrypted here; what replaced it is put back by the file action that precedes it."""
+
+    path: str
+    source: str
+    """Digest of the encrypted blob."""
+    encryption: Literal["age", "sops"]
+    identities: tuple[str, ...]
+    mode: str
+    uid: int
+    gid: int
+    previous_source: str | None
+    """The encrypted blob that was decrypted there before, if one was."""
+    kind: Literal["secret"] = "secret"
+
+
+@dataclass(frozen=True)
+class SetSysctl:
+    """Kernel parameters, with the values they had."""
+
+    values: Mapping[str, str]
+    before: Mapping[str, str]
+    kind: Literal["sysctl"] = "sysctl"
+
+
+@dataclass(frozen=True)
+class LoadModules:
+    """modprobe(8) for those that were not loaded; undone by removing them where nothing uses them."""
+
+    modules: tuple[str, ...]
+    kind: Literal["modules"] = "modules"
+
+
+@dataclass(frozen=True)
+class CreateTmpfiles:
+    """systemd-tmpfiles --create for our file, where it changed; undone after the old file is back by a step before."""
+
+    when: Literal["do", "undo"] = "do"
+    kind: Literal["tmpfiles"] = "tmpfiles"
+
+
+@dataclass(frozen=True)
+class RunTasks:
+    """Declared one-time commands; ``undo`` are those that were dropped, or take back what ran."""
+
+    tasks: Mapping[str, Task] = field(default_factory=lambda: {})
+    dropped: Mapping[str, Task] = field(default_factory=lambda: {})
+    kind: Literal["tasks"] = "tasks"
+
+
+@dataclass(frozen=True)
+class RunHooks:
+    """Commands of the definition around a switch."""
+
+    commands: tuple[tuple[str, ...], ...]
+    when: Literal["before", "after"]
+    kind: Literal["hooks"] = "hooks"
+
+
+@dataclass(frozen=True)
+class ProbeHealth:
+    """Wait until every probe succeeds; fail at the deadline, or when units failed that had not before."""
+
+    health: Health
+    failed_before: tuple[str, ...]
+    """Units that were in failed state before the change."""
+    kind: Literal["probe"] = "probe"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Record the generation: its manifest, the link to it and, last, the state: the rename of that one decides."""
+
+    actions: tuple[Action, ...]
+    kind: Literal["commit"] = "commit"
+
+
+Step = Union[
+    RunUnits,
+    ReloadManager,
+    ChangeFiles,
+    DecryptSecret,
+    SetSysctl,
+    LoadModules,
+    CreateTmpfiles,
+    RunTasks,
+    RunHooks,
+    ProbeHealth,
+    Commit,
+]
