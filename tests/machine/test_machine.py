@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -119,6 +120,18 @@ def test_ports_are_those_of_its_own_network(machine: Machine) -> None:
     assert machine.http_get("http://127.0.0.1/none").status == 404
     with pytest.raises(HoldfastError, match="cannot be fetched on shared"):
         machine.http_get("http://127.0.0.1:81/")
+
+
+def test_a_port_can_be_forwarded_to_this_machine(machine: Machine) -> None:
+    machine.wait_for_open_port(80)
+    with machine.forward(80) as port:
+        for _ in range(3):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+                assert b"nginx" in answer.read()
+    with pytest.raises(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        pass
+    with machine.forward(81) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as refused:
+        assert refused.recv(1) == b""
 
 
 def test_files_are_waited_for(machine: Machine) -> None:

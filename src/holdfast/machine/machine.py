@@ -6,14 +6,14 @@ import os
 import shlex
 import socket
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Completed, ProcessError
-from holdfast.machine import transfer, web
+from holdfast.machine import forwarding, transfer, web
 from holdfast.machine.bus import SystemdBus
 from holdfast.machine.results import HttpResponse, Shutdown, Unit
 from holdfast.machine.waiting import Deadline
@@ -296,6 +296,10 @@ class Machine:
             HoldfastError: no answer; says whether nobody listened or the answer was no HTTP.
         """
         return web.get(url, headers or {}, timeout, self._backend.connect, self.name)
+
+    def forward(self, port: int, *, host: str = "127.0.0.1") -> AbstractContextManager[int]:
+        """A port on our own 127.0.0.1 that leads to ``port`` of the machine, as ssh and its like need it, during a ``with`` body."""
+        return forwarding.forward(lambda: self._backend.connect(host, port, 10), name=self.name)
 
     # ----- the machine itself
 
