@@ -6,7 +6,7 @@ from pathlib import Path
 
 from holdfast.base.digests import Digest
 from holdfast.distro.debian.deb822 import parse_paragraphs
-from holdfast.distro.debian.finish import scrub, write_sources
+from holdfast.distro.debian.finish import remake_on_each_machine, scrub, write_sources
 from holdfast.distro.debian.releases import find_release
 from holdfast.distro.lockfile import PackageSet
 from holdfast.manifest.model import Distribution, Packages, Source
@@ -39,6 +39,24 @@ def test_what_is_random_goes_and_machine_id_is_empty_but_there(tmp_path: Path) -
     assert (tmp_path / "etc/machine-id").read_bytes() == b""
     assert (tmp_path / "etc/ssh").stat().st_mtime == 5
     assert (tmp_path / "tmp").is_dir()
+
+
+def test_sshd_gets_new_host_keys_on_each_machine(tmp_path: Path) -> None:
+    remake_on_each_machine(tmp_path, TRIXIE)
+    assert list(tmp_path.iterdir()) == [], "nothing of it without sshd"
+    packaged = tmp_path / "usr/lib/systemd/system"
+    packaged.mkdir(parents=True)
+    (packaged / "ssh.service").write_text("")
+    remake_on_each_machine(tmp_path, TRIXIE)
+    ours = tmp_path / "etc/systemd/system"
+    assert sorted(str(path.relative_to(ours)) for path in ours.rglob("*.service*")) == [
+        "holdfast-ssh-host-keys.service",
+        "ssh.service.wants",
+        "ssh.service.wants/holdfast-ssh-host-keys.service",
+    ]
+    assert (ours / "ssh.service.wants/holdfast-ssh-host-keys.service").readlink() == Path(
+        "/etc/systemd/system/holdfast-ssh-host-keys.service"
+    )
 
 
 def written(tmp_path: Path, package_set: PackageSet) -> list[dict[str, str]]:

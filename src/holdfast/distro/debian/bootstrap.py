@@ -26,7 +26,7 @@ from holdfast.distro.debian import ids, within
 from holdfast.distro.debian.compose import Composer
 from holdfast.distro.debian.database import unfinished, write_automatic_marks, write_database
 from holdfast.distro.debian.deb import Unpacked, load, unpack
-from holdfast.distro.debian.finish import mark_updated, scrub, write_sources
+from holdfast.distro.debian.finish import mark_updated, remake_on_each_machine, scrub, write_sources
 from holdfast.distro.debian.merge import merge_upper
 from holdfast.distro.debian.relations import dependency_order
 from holdfast.distro.debian.releases import Release, find_release
@@ -83,6 +83,7 @@ def make_tree(store: Store, package_set: PackageSet, tree: Path) -> Ids:
         )
         write_sources(tree, package_set)
         scrub(tree, release)
+        remake_on_each_machine(tree, release)
         mark_updated(tree, package_set.epoch)
         return ids.read_ids(tree)
 

@@ -12,6 +12,9 @@ from holdfast.distro.lockfile import PackageSet
 from holdfast.manifest.model import Source
 from holdfast.sandbox.mounts import resolve_inside
 
+_PACKAGED = "/usr/lib/systemd/system"
+_OURS = "/etc/systemd/system"
+
 
 def scrub(tree: Path, release: Release) -> None:
     """Remove and empty what the release's row says, without changing the time of any directory."""
@@ -25,6 +28,17 @@ def scrub(tree: Path, release: Release) -> None:
             os.utime(path.parent, ns=(before.st_atime_ns, before.st_mtime_ns))
     for name in release.emptied:
         within.write(tree, name, "", mode=0o444)
+
+
+def remake_on_each_machine(tree: Path, release: Release) -> None:
+    """Put in the row's units that make what :func:`scrub` removed, where the package that needs them is there."""
+    for row in release.remade:
+        wanting = [unit for unit in row.wanted_by if resolve_inside(tree, f"{_PACKAGED}/{unit}").is_file()]
+        if row.wanted_by[0] in wanting:
+            place = f"{_OURS}/{row.unit}"
+            within.write(tree, place, row.text)
+            for unit in wanting:
+                within.link(tree, f"{_OURS}/{unit}.wants/{row.unit}", place)
 
 
 def mark_updated(tree: Path, epoch: int) -> None:

@@ -32,6 +32,16 @@ class Suite:
 
 
 @dataclass(frozen=True)
+class Remade:
+    """A unit that makes on each machine what was scrubbed from its image, where the package itself does so only once."""
+
+    wanted_by: tuple[str, ...]
+    """Packaged units; the row counts for a tree that has the first."""
+    unit: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Release:
     """One release. ``tags`` select it in test matrices."""
 
@@ -45,6 +55,7 @@ class Release:
     """Packages of a bootable system beside those that Debian calls essential."""
     scrub: tuple[str, ...] = ()
     """What configuring leaves that is random, a log or a cache: globs, removed at the end of the bootstrap."""
+    remade: tuple[Remade, ...] = ()
     emptied: tuple[str, ...] = ("/etc/machine-id",)
     """Files that must be there and empty. Without a machine-id the first boot runs as if it were the first of all, and
     waits a minute for a network."""
@@ -106,6 +117,25 @@ _SCRUB = (
     "/var/tmp/*",
 )
 
+_REMADE = (
+    Remade(
+        ("ssh.service", "ssh.socket"),
+        "holdfast-ssh-host-keys.service",
+        """\
+[Unit]
+Description=Host keys of this machine's own for sshd
+Documentation=man:ssh-keygen(1)
+# One that is there stays: only a machine that has none makes its own.
+ConditionPathExistsGlob=!/etc/ssh/ssh_host_*_key
+Before=ssh.service ssh.socket
+
+[Service]
+Type=oneshot
+ExecStart=/usr/bin/ssh-keygen -A
+""",
+    ),
+)
+
 RELEASES: Mapping[str, Release] = {
     row.name: row
     for row in (
@@ -121,6 +151,7 @@ RELEASES: Mapping[str, Release] = {
             merged_usr_links=("bin", "lib", "lib32", "lib64", "libx32", "sbin"),
             base=(*_BASE, "usr-is-merged"),
             scrub=_SCRUB,
+            remade=_REMADE,
         ),
         Release(
             name="trixie",
@@ -132,6 +163,7 @@ RELEASES: Mapping[str, Release] = {
             ),
             base=_BASE,
             scrub=_SCRUB,
+            remade=_REMADE,
         ),
         Release(
             name="forky",
@@ -144,6 +176,7 @@ RELEASES: Mapping[str, Release] = {
             ),
             base=_BASE,
             scrub=_SCRUB,
+            remade=_REMADE,
         ),
         Release(
             name="sid",
@@ -151,6 +184,7 @@ RELEASES: Mapping[str, Release] = {
             suites=(Suite("debian", "sid", check_valid_until=False),),
             base=_BASE,
             scrub=_SCRUB,
+            remade=_REMADE,
         ),
     )
 }

@@ -43,6 +43,14 @@ def write(tree: Path, path: str, text: str, *, mode: int = 0o644) -> Path:
     return place
 
 
+def link(tree: Path, path: str, target: str) -> None:
+    """Put a symbolic link in place of whatever is there but a directory; parents as in :func:`write`."""
+    directory, _, name = path.rpartition("/")
+    place = make_directory(tree, directory) / name
+    place.unlink(missing_ok=True)
+    place.symlink_to(target)
+
+
 def make_directory(tree: Path, path: str) -> Path:
     """The real place of a directory in ``tree``, made with mode 0755 where it is missing."""
     place = resolve_inside(tree, path)
