@@ -33,7 +33,7 @@ SNAPSHOT = "https://snapshot.debian.org/archive"
 
 
 _ARTIFACT = "application/vnd.holdfast.packages.v1"
-_VERSION = 2
+_VERSION = 3
 """Of what this code makes out of a package set: counts up when the result changes."""
 
 
