@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -87,22 +88,25 @@ def test_ids_come_from_the_table_then_in_order(tmp_path: Path) -> None:
 def test_ids_are_never_given_again(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     run(a_manifest(users={"ann": User(hashed_password="$y$x")}), root)
+    (root / "home/ann/mine").write_text("x")
+    os.chown(root / "home/ann/mine", 1000, 1000)
     run(a_manifest(users={"bob": User()}), root)
     assert lines(root, "passwd")[-2:] == [
         "ann:x:1000:1000::/home/ann:/usr/sbin/nologin",
         "bob:x:1001:1001::/home/bob:/bin/bash",
     ]
-    assert f"ann:!:{DAY}:0:99999:7:::" in lines(root, "shadow")
+    assert f"ann:!$y$x:{DAY}:0:99999:7::1:" in lines(root, "shadow")
 
 
 def test_an_account_that_is_there_keeps_what_is_not_declared(tmp_path: Path) -> None:
-    root = make_root(tmp_path / "root")
+    shadow = SHADOW.replace("root:*:", "root:$y$own:")
+    root = make_root(tmp_path / "root", {"etc/shadow": shadow})
     run(a_manifest(users={"root": User(hashed_password="$y$r", authorized_keys=("k",))}), root)
     assert lines(root, "passwd") == PASSWD.splitlines()
     assert lines(root, "shadow")[0] == f"root:$y$r:{DAY}:0:99999:7:::"
     assert (root / "root/.ssh/authorized_keys").stat().st_mode & 0o777 == 0o600
     run(a_manifest(users={"root": User()}), root)
-    assert lines(root, "shadow")[0] == f"root:!:{DAY}:0:99999:7:::"
+    assert lines(root, "shadow") == shadow.splitlines()
     assert not (root / "root/.ssh").exists()
 
 
@@ -163,8 +167,9 @@ def test_tables_keep_what_they_do_not_understand() -> None:
         .render()
         .startswith(b"# c\n\nroot:x:0:0::/r:/bin/sh\n")
     )
-    assert Table.parse(b"a:b", 2).render() == b"a:b\n"
-    assert Table.parse(b"", 2).render() == b""
+    assert Table.parse(b"a:b", 2).render() == b"a:b"
+    assert Table.parse(b"", 2).put(("a", "b")).render() == b"a:b\n"
+    assert new.drop("new").render() == data
 
 
 def test_ranges_of_login_defs() -> None:

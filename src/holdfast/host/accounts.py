@@ -1,8 +1,8 @@
 """Which accounts there shall be: declared users and groups merged into what a root has (pure).
 
 Ids, in this order: what the root has already (never renumbered), what the definition says, the lock's ids table, what
-this system recorded earlier, the first free one: people upwards from UID_MIN, system accounts downwards from SYS_UID_MAX, as
-useradd(8) does. Accounts that nobody declared are not touched.
+this system recorded earlier, the first free one. Accounts that nobody declared are not touched; of an account that was there before
+us only what the definition says is changed, and comes back when the definition says it no more.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from holdfast.host.state import AccountRecord, State
+from holdfast.host import retiring
+from holdfast.host.account_ids import NOBODY, Ids, Numbers, with_subordinates
+from holdfast.host.nodes import Node
+from holdfast.host.retiring import COLUMNS, NOLOGIN, Owned, lines_of
+from holdfast.host.state import AccountLines, AccountRecord, State
 from holdfast.host.tables import Accounts, Ranges, Record
+from holdfast.host.ways_in import Access, lost_ways
 from holdfast.manifest.model import Group, User
 
+__all__ = ["NOLOGIN", "Ids", "Settled", "settle"]
+
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]*\$?", re.ASCII)
-NOLOGIN = "/usr/sbin/nologin"
-
-
-@dataclass(frozen=True)
-class Ids:
-    """Pinned ids by name, from the lock."""
-
-    users: Mapping[str, int] = field(default_factory=lambda: {})
-    groups: Mapping[str, int] = field(default_factory=lambda: {})
+_VOLATILE = ("/run/", "/var/run/", "/tmp/", "/var/tmp/", "/dev/", "/proc/", "/sys/")
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class Settled:
     groups: Mapping[str, int]
     memberships: tuple[str, ...]
     problems: tuple[str, ...]
+    kept_groups: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person should know before agreeing: who is locked and why, whose processes go on running."""
+    leftovers: Mapping[str, Node] = field(default_factory=lambda: {})
+    """Homes of deleted users in which there is only what we put there: they go, too."""
 
     def home(self, name: str) -> str:
         record = self.accounts.passwd.find(name)
@@ -52,45 +56,49 @@ def settle(
     ranges: Ranges,
     day: int,
     state: State | None,
+    access: Access | None = None,
+    owned: Owned | None = None,
 ) -> Settled:
-    """Merge the declared accounts into ``before``. ``day`` (since 1970) dates password changes in shadow(5)."""
-    work = _Settling(before, ids, ranges, day, state)
+    """Merge the declared accounts into ``before``. ``day`` (since 1970) dates password changes in shadow(5).
+
+    ``access`` is what lock-outs are judged by; None judges none. Without ``owned`` no account is deleted.
+    """
+    work = _Settling(before, ids, ranges, day, state, owned)
     for name, group in sorted(groups.items(), key=lambda item: (item[1].gid is None, item[0])):
         work.group(name, group.gid, group.system)
     private = {name for name, user in users.items() if user.group is None and name not in groups}
-    work.reserve(users, private)
+    work.numbers.reserve(users, private)
     for name, user in sorted(users.items(), key=lambda item: (item[1].uid is None, item[0])):
         work.user(name, user, private=name in private)
     work.join({f"{group}:{user}" for user, spec in users.items() for group in spec.groups})
     work.join({f"{group}:{member}" for group, spec in groups.items() for member in spec.members})
     work.leave()
     work.retire(users)
+    work.retire_groups({*groups, *private})
+    if access is not None:
+        work.problems += lost_ways(before, work.now, access, users, day=day)
     return work.result()
 
 
 class _Settling:
     """The tables while they grow; every method takes one decision."""
 
-    def __init__(self, before: Accounts, ids: Ids, ranges: Ranges, day: int, state: State | None) -> None:
+    def __init__(
+        self, before: Accounts, ids: Ids, ranges: Ranges, day: int, state: State | None, owned: Owned | None
+    ) -> None:
         self.now = before
-        self.ids, self.ranges, self.day = ids, ranges, day
+        self.ranges, self.day, self.owned = ranges, day, owned
+        self.numbers = Numbers(before, ids, ranges, state)
         self.old_users = dict(state.users) if state else {}
         self.old_groups = dict(state.groups) if state else {}
         self.old_memberships = set(state.memberships) if state else set[str]()
         self.users = dict(self.old_users)
         self.groups = dict(self.old_groups)
         self.memberships: set[str] = set()
+        self.kept_groups: set[str] = set()
         self.problems: list[str] = []
-        records = self.old_users.values()
-        self.taken_uids = {*before.uids().values(), *ids.users.values(), *(record.uid for record in records)}
-        self.taken_gids = {*before.gids().values(), *ids.groups.values(), *self.old_groups.values()}
-
-    def reserve(self, users: Mapping[str, User], private: set[str]) -> None:
-        """Keep explicit ids away from everybody else."""
-        self.taken_uids |= {user.uid for user in users.values() if user.uid is not None}
-        self.taken_gids |= {
-            user.uid for name, user in users.items() if user.uid is not None and name in private
-        }
+        self.notes: list[str] = []
+        self.leftovers: dict[str, Node] = {}
 
     def group(self, name: str, wanted: int | None, system: bool, *, like: int | None = None) -> int:
         """The group's gid; it is made when it is not there. ``like`` is the uid a private group would best share."""
@@ -100,69 +108,108 @@ class _Settling:
             if wanted is not None and wanted != have:
                 self._renumbered("group", name, have, wanted)
             return have
-        pinned = wanted if wanted is not None else self.ids.groups.get(name, self.old_groups.get(name))
-        gid = pinned if pinned is not None else self._free_gid(system, like)
+        gid = self.numbers.gid(name, wanted, system, like, self.now.gids())
         self._check_unique("group", name, gid, self.now.gids())
-        self.taken_gids.add(gid)
         self.groups[name] = gid
         self.now = replace(self.now, group=self.now.group.put((name, "x", str(gid), "")))
-        if self.now.gshadow.find(name) is None:
-            self.now = replace(self.now, gshadow=self.now.gshadow.put((name, "!", "", "")))
+        hidden = self.now.gshadow
+        if hidden.find(name) is None and (hidden.exists or not self.now.group.exists):
+            self.now = replace(self.now, gshadow=hidden.put((name, "!", "", "")))
         return gid
 
     def user(self, name: str, user: User, *, private: bool) -> None:
+        told = len(self.problems)
         self._check_name("user", name)
         self._check_fields(name, user)
+        if len(self.problems) > told:
+            return  # it would break the line
         have = self.now.passwd.find(name)
+        old = self.old_users.get(name)
         if have is None:
-            self._make(name, user, private)
-        else:
-            self._update(name, user, have)
-        self._password(name, user)
+            old = self._make(name, user, private, old)
+        elif old is None or str(old.uid) != have[2]:
+            lines = lines_of(self.now, name)
+            old = AccountRecord(_number(have[2]), _number(have[3]), made=False, before=lines)
+        elif old.locked is not None:
+            self.now = retiring.unlock(self.now, old.locked)
+            old = replace(old, locked=None)
+        self._update(name, user, old)
 
-    def _make(self, name: str, user: User, private: bool) -> None:
-        old = self.old_users.get(name)
-        pinned = user.uid if user.uid is not None else self.ids.users.get(name, old.uid if old else None)
-        uid = pinned if pinned is not None else self._free_uid(user.system, share=private)
+    def _make(self, name: str, user: User, private: bool, old: AccountRecord | None) -> AccountRecord:
+        """Add the account with what it is by default, or as it was when it was deleted."""
+        uid = self.numbers.uid(name, user, share=private)
         self._check_unique("user", name, uid, self.now.uids())
-        self.taken_uids.add(uid)
-        if user.group is None:
-            gid = self.group(name, None, user.system, like=uid)
-        else:
-            gid = self._existing_group(user.group, f"the primary group of user {name!r}")
-        home = user.home or ("/nonexistent" if user.system else f"/home/{name}")
-        shell = user.shell or (NOLOGIN if user.system else "/bin/bash")
-        record = (name, "x", str(uid), str(gid), user.comment, home, shell)
-        self.now = replace(self.now, passwd=self.now.passwd.put(record))
-        self.users[name] = AccountRecord(uid, gid, made=True)
+        gid = self.group(name, None, user.system, like=uid) if user.group is None else NOBODY
+        passwd = self._default(name, user, uid, gid)
+        shadow: Record = (name, "!", str(self.day), "0", "99999", "7", "", "", "")
+        if old is not None and old.locked is not None:
+            passwd = (*passwd[:4], *old.locked.passwd[4:])
+            shadow = old.locked.shadow or shadow
+        listed = tuple(group[0] for group in self.now.group.records() if name in group[3].split(","))
+        had_ids = any(table.find(name) for table in (self.now.subuid, self.now.subgid))
+        self.now = retiring.put_lines(self.now, AccountLines(passwd, shadow))
+        gives_ids = not user.system and not had_ids
+        if gives_ids:
+            self.now = replace(
+                self.now,
+                subuid=with_subordinates(self.now.subuid, name, self.ranges.subuid),
+                subgid=with_subordinates(self.now.subgid, name, self.ranges.subgid),
+            )
+        return AccountRecord(
+            uid,
+            gid,
+            made=True,
+            password=old.password if old else False,
+            ours=old.ours if old else (),
+            listed=listed,
+            subids=gives_ids and any(table.find(name) for table in (self.now.subuid, self.now.subgid)),
+        )
 
-    def _update(self, name: str, user: User, have: Record) -> None:
-        uid, gid = int(have[2] or 0), int(have[3] or 0)
-        if user.uid is not None and user.uid != uid:
-            self._renumbered("user", name, uid, user.uid)
+    def _default(self, name: str, user: User, uid: int, gid: int) -> Record:
+        home = "/nonexistent" if user.system else f"/home/{name}"
+        return (name, "x", str(uid), str(gid), "", home, NOLOGIN if user.system else "/bin/bash")
+
+    def _update(self, name: str, user: User, old: AccountRecord) -> None:
+        """What the definition says; and what it said before and says no more is as it was without it."""
+        have = self.now.passwd.find(name)
+        assert have is not None
+        if user.uid is not None and user.uid != old.uid:
+            self._renumbered("user", name, old.uid, user.uid)
+        wanted = {"comment": user.comment or None, "home": user.home, "shell": user.shell}
         if user.group is not None:
-            gid = self._existing_group(user.group, f"the primary group of user {name!r}")
-        ours = name in self.old_users and self.old_users[name].made
-        comment = user.comment if user.comment or ours else have[4]
-        record = (name, have[1], have[2], str(gid), comment, user.home or have[5], user.shell or have[6])
-        self.now = replace(self.now, passwd=self.now.passwd.put(record))
-        self.users[name] = AccountRecord(uid, gid, made=ours)
+            wanted["group"] = str(self._existing_group(user.group, f"the primary group of user {name!r}"))
+        without = old.before.passwd if old.before else self._default(name, user, old.uid, _number(have[3]))
+        if old.made and user.group is None and "group" in old.ours:
+            without = (*without[:3], str(self.group(name, None, user.system, like=old.uid)), *without[4:])
+        fields = list(have)
+        for what, column in COLUMNS.items():
+            value = wanted.get(what)
+            if value is not None:
+                fields[column] = value
+            elif what in old.ours:
+                fields[column] = without[column]
+        self.now = replace(self.now, passwd=self.now.passwd.put(tuple(fields)))
+        ours = tuple(what for what in COLUMNS if wanted.get(what) is not None)
+        self._password(name, user, old)
+        declared = user.hashed_password is not None
+        self.users[name] = replace(old, gid=_number(fields[3]), ours=ours, password=declared)
 
-    def _password(self, name: str, user: User) -> None:
-        shadow = self.now.shadow.find(name)
-        old = self.old_users.get(name)
+    def _password(self, name: str, user: User, old: AccountRecord) -> None:
+        lines = lines_of(self.now, name)
+        assert lines is not None
         wanted = user.hashed_password
-        if wanted is None:
-            if shadow is not None and not (old and old.password):
-                return
-            wanted = "!"
-        else:
-            self.users[name] = replace(self.users[name], password=True)
-        if shadow is None:
-            shadow = (name, "", "", "0", "99999", "7", "", "", "")
+        if wanted is None and old.password and not old.made:
+            if old.before is not None:
+                self.now = retiring.release_password(self.now, name, old.before)
+            return
+        if wanted is None and not old.password:
+            return  # the person's own, set with passwd(1)
+        shadow = lines.shadow or (name, "", "", "0", "99999", "7", "", "", "")
+        wanted = wanted or "!"
         if shadow[1] != wanted:
-            record = (name, wanted, str(self.day), *shadow[3:])
-            self.now = replace(self.now, shadow=self.now.shadow.put(record))
+            shadow = (name, wanted, str(self.day), *shadow[3:])
+        passwd = (name, "x", *lines.passwd[2:])
+        self.now = retiring.put_lines(self.now, AccountLines(passwd, shadow))
 
     def join(self, memberships: set[str]) -> None:
         """Add members, each as ``GROUP:USER``."""
@@ -172,13 +219,10 @@ class _Settling:
                 self.problems.append(
                     f"group {group!r} has the member {user!r}, but there is no such user{self._near_user(user)}"
                 )
-                continue
-            record = self.now.group.find(group)
-            if record is None:
+            elif self.now.group.find(group) is None:
                 self._existing_group(group, f"a group of user {user!r}")
-                continue
-            if user not in _members(record):
-                self._set_members(group, (*_members(record), user))
+            elif user not in self.now.members(group):
+                self.now = self.now.join(group, user)
                 self.memberships.add(membership)
             elif membership in self.old_memberships:
                 self.memberships.add(membership)
@@ -186,37 +230,67 @@ class _Settling:
     def leave(self) -> None:
         """Take back memberships that we added and nobody declares any more."""
         for membership in sorted(self.old_memberships - self.memberships):
-            group, _, user = membership.partition(":")
-            record = self.now.group.find(group)
-            if record is not None and user in _members(record):
-                self._set_members(group, tuple(member for member in _members(record) if member != user))
+            self.now = self.now.leave(*membership.split(":", 1))
 
     def retire(self, users: Mapping[str, User]) -> None:
-        """Lock accounts of ours that are no longer declared; what they own, and so their ids, must stay theirs."""
+        """Accounts of ours that nobody declares any more."""
         for name, old in self.old_users.items():
+            lines = None if name in users else lines_of(self.now, name)
             if name in users:
                 continue
-            shadow = self.now.shadow.find(name)
-            if shadow is not None and (old.made or old.password) and not shadow[1].startswith("!"):
-                self.now = replace(
-                    self.now, shadow=self.now.shadow.put((name, "!", str(self.day), *shadow[3:]))
-                )
-            passwd = self.now.passwd.find(name)
-            if passwd is not None and old.made:
-                self.now = replace(self.now, passwd=self.now.passwd.put((*passwd[:6], NOLOGIN)))
+            if lines is None or lines.passwd[2] != str(old.uid):
+                if not old.made:
+                    del self.users[name]
+            elif not old.made:
+                self.now = retiring.release(self.now, name, old)
+                del self.users[name]
+            else:
+                self._retire(name, old, lines)
+
+    def _retire(self, name: str, old: AccountRecord, lines: AccountLines) -> None:
+        kept = old.locked or lines
+        namesakes = [other for other, uid in self.now.uids().items() if uid == old.uid]
+        if self.owned is not None and self.owned.nothing_of_user(old.uid) and namesakes == [name]:
+            self.now = retiring.delete(self.now, name, old)
+            self.leftovers.update(self.owned.homes.get(old.uid, {}))
+            self.users[name] = replace(old, locked=kept, listed=(), subids=False)
+            self.notes.append(f"user {name!r} is deleted: nothing is left that belongs to it")
+        elif old.locked is None:
+            self.now = retiring.lock(self.now, lines)
+            self.users[name] = replace(old, locked=kept)
+            self.notes.append(f"user {name!r} is locked, not deleted: {self._why_kept(old.uid)}")
+        processes = self.owned.processes.get(old.uid, ()) if self.owned else ()
+        if processes:
+            self.notes.append(f"user {name!r} has running processes, which go on: {', '.join(processes)}")
+
+    def _why_kept(self, uid: int) -> str:
+        if self.owned is None:
+            return "what it owns was not looked for"
+        return "something still belongs to it" if uid in self.owned.uids else self.owned.incomplete
+
+    def retire_groups(self, declared: set[str]) -> None:
+        """Groups of ours that nobody declares any more: they go when nothing and nobody belongs to them."""
+        primary = {record[3] for record in self.now.passwd.records()}
+        for name, gid in self.old_groups.items():
+            if name in declared or self.now.gids().get(name) != gid:
+                continue
+            empty = str(gid) not in primary and not self.now.members(name)
+            if empty and self.owned is not None and self.owned.nothing_of_group(gid):
+                self.now = retiring.delete_group(self.now, name)
+            else:
+                self.kept_groups.add(name)
 
     def result(self) -> Settled:
         return Settled(
-            self.now, self.users, self.groups, tuple(sorted(self.memberships)), tuple(self.problems)
+            self.now,
+            self.users,
+            self.groups,
+            tuple(sorted(self.memberships)),
+            (*self.problems, *self.numbers.problems),
+            tuple(sorted(self.kept_groups)),
+            tuple(self.notes),
+            self.leftovers,
         )
-
-    def _set_members(self, group: str, members: tuple[str, ...]) -> None:
-        record = self.now.group.find(group)
-        assert record is not None
-        self.now = replace(self.now, group=self.now.group.put((*record[:3], ",".join(members))))
-        hidden = self.now.gshadow.find(group)
-        if hidden is not None:
-            self.now = replace(self.now, gshadow=self.now.gshadow.put((*hidden[:3], ",".join(members))))
 
     def _existing_group(self, name: str, what: str) -> int:
         gid = self.now.gids().get(name)
@@ -224,34 +298,12 @@ class _Settling:
             near = difflib.get_close_matches(name, self.now.gids(), 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             self.problems.append(f"{what} is {name!r}, but there is no such group{hint}")
-            return 65534
+            return NOBODY
         return gid
 
     def _near_user(self, name: str) -> str:
         near = difflib.get_close_matches(name, self.now.uids(), 1)
         return f"; did you mean {near[0]!r}?" if near else ""
-
-    def _free_uid(self, system: bool, *, share: bool) -> int:
-        avoid = self.taken_uids | self.taken_gids if share else self.taken_uids
-        return self._first_free(*self._order(system, self.ranges.system_uid, self.ranges.uid), avoid, "user")
-
-    def _free_gid(self, system: bool, like: int | None) -> int:
-        if like is not None and like not in self.now.gids().values():
-            return like
-        return self._first_free(
-            *self._order(system, self.ranges.system_gid, self.ranges.gid), self.taken_gids, "group"
-        )
-
-    @staticmethod
-    def _order(system: bool, low: tuple[int, int], high: tuple[int, int]) -> tuple[int, int, int]:
-        return (low[1], low[0] - 1, -1) if system else (high[0], high[1] + 1, 1)
-
-    def _first_free(self, start: int, stop: int, step: int, taken: set[int], what: str) -> int:
-        for number in range(start, stop, step):
-            if number not in taken:
-                return number
-        self.problems.append(f"no {what} id is free between {start} and {stop - step}")
-        return 65534
 
     def _renumbered(self, what: str, name: str, have: int, wanted: int) -> None:
         self.problems.append(
@@ -260,7 +312,7 @@ class _Settling:
 
     def _check_unique(self, what: str, name: str, number: int, present: Mapping[str, int]) -> None:
         for other, taken in present.items():
-            if taken == number and number != 65534:
+            if taken == number and number != NOBODY:
                 self.problems.append(f"{what} {name!r} cannot have the id {number}: {other!r} has it")
 
     def _check_name(self, what: str, name: str) -> None:
@@ -285,7 +337,11 @@ class _Settling:
             text = texts[what]
             if text is not None and not text.startswith("/"):
                 self.problems.append(f"the {what} of user {name!r} is not an absolute path: {text!r}")
+        if user.shell is not None and user.shell.startswith(_VOLATILE):
+            self.problems.append(
+                f"the shell of user {name!r} is at {user.shell}, where nothing outlasts a restart: nobody could log in then"
+            )
 
 
-def _members(record: Record) -> tuple[str, ...]:
-    return tuple(member for member in record[3].split(",") if member)
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else NOBODY

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from holdfast.base.digests import Digest, digest_bytes
+from holdfast.host.access import read_access
 from holdfast.host.identity import IdentityFacts, is_built_in, locale_directory
 from holdfast.host.nodes import File, Folder, Node, Symlink
+from holdfast.host.owned import read_owned
 from holdfast.host.packages import debian
+from holdfast.host.retiring import Owned, to_look_for
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
 from holdfast.host.tables import FIELDS, Accounts, Ranges
 from holdfast.host.units import SYSTEM, UNIT_DIRECTORIES, UnitFacts, UnitFile, parse_install, template_of
+from holdfast.host.ways_in import Access
 from holdfast.manifest.model import Manifest, TextFile
 
 HOSTS = "/etc/hosts"
@@ -35,14 +39,20 @@ class Basics:
     skeleton: Mapping[str, Node] = field(default_factory=lambda: {})
     """/etc/skel: relative path to what it is."""
     skeleton_contents: Mapping[Digest, bytes] = field(default_factory=lambda: {})
+    access: Access | None = None
+    """Who can get in; None judges no lock-outs."""
+    owned: Owned | None = None
+    """What belongs to accounts that are about to go; None when none is."""
 
     @property
     def accounts(self) -> Accounts:
         return Accounts.parse(self.texts)
 
 
-def read_basics(root: RootDirectory, manifest: Manifest, state: State | None) -> Basics:
-    """Look at a root.
+def read_basics(
+    root: RootDirectory, manifest: Manifest, state: State | None, *, everything: bool = False
+) -> Basics:
+    """Look at a root. ``everything`` also looks again at what belongs to accounts that were locked earlier.
 
     Raises:
         OSError: it cannot be read.
@@ -53,8 +63,14 @@ def read_basics(root: RootDirectory, manifest: Manifest, state: State | None) ->
     texts = {path: data for path in paths if (data := root.read(path)) is not None}
     skeleton: dict[str, Node] = {}
     contents: dict[Digest, bytes] = {}
-    if any(user.create_home and not user.system for user in manifest.users.values()):
+    accounts = Accounts.parse(texts)
+    uids, gids = to_look_for(accounts, state, manifest.users, manifest.groups, everything=everything)
+    if uids or any(user.create_home and not user.system for user in manifest.users.values()):
         _read_skeleton(root, "", skeleton, contents)
+    owned = None
+    if state is not None and (uids or gids):
+        managed = {path: one.node for path, one in state.paths.items()}
+        owned = read_owned(root, accounts, uids, gids, managed=managed, skeleton=skeleton)
     return Basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
@@ -64,6 +80,8 @@ def read_basics(root: RootDirectory, manifest: Manifest, state: State | None) ->
         user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
         skeleton=skeleton,
         skeleton_contents=contents,
+        access=read_access(root, accounts, manifest, state),
+        owned=owned,
     )
 
 

@@ -44,7 +44,8 @@ def read_facts(
         basics = read_basics(root, manifest, state)
         wishes = make_wishes(manifest, basics, state, ids=ids, epoch=epoch)
         record = record_paths(next_generation(manifest_digest(manifest), state))
-        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *record})
+        left = wishes.settled.leftovers
+        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *left, *record})
         located = {path: root.locate(path) for path in paths}
         managed = {path: located.get(path) or root.locate(path) for path in state.paths} if state else {}
         gone = _gone(state, managed, {located[path].real: wish.node for path, wish in wishes.nodes.items()})

@@ -90,6 +90,10 @@ class _Planning:
                 self._restore(self.facts.managed[path], self._old[path])
             elif path not in self._wished:
                 self.actions.append(put(path, Absent(), Folder(), "nothing of ours is in it any more"))
+        for path, node in sorted(self.wishes.settled.leftovers.items(), reverse=True):
+            if path not in self._wished and self.facts.located[path].node == node:
+                self._keep(path, node, "home of a deleted user")
+                self.actions.append(put(path, Absent(), node, "home of a deleted user"))
 
     def _restore(self, located: Located, managed: Managed) -> None:
         now, before = located.node, managed.before
@@ -265,6 +269,7 @@ class _Planning:
             users=settled.users,
             groups=settled.groups,
             memberships=settled.memberships,
+            kept_groups=settled.kept_groups,
             hosts_line=self.wishes.hosts_line,
             holds=manifest.packages.hold,
         )

@@ -33,6 +33,15 @@ class Managed:
 
 
 @dataclass(frozen=True)
+class AccountLines:
+    """An account's lines in passwd(5) and shadow(5), by field."""
+
+    passwd: tuple[str, ...]
+    shadow: tuple[str, ...] = ()
+    """Nothing: it had none."""
+
+
+@dataclass(frozen=True)
 class AccountRecord:
     """A user that was declared at some time. Ids are never given to another name, even after it is gone."""
 
@@ -42,6 +51,16 @@ class AccountRecord:
     """We created the account; it was not there before."""
     password: bool = False
     """The password is ours to take away again."""
+    ours: tuple[str, ...] = ()
+    """Which of ``comment``, ``group``, ``home`` and ``shell`` the definition said; the others are left to the person."""
+    before: AccountLines | None = None
+    """What was found, where we did not create the account; None is also what an account of ours has."""
+    locked: AccountLines | None = None
+    """As it was when it was locked because nobody declares it any more; it gets that back when it is declared again."""
+    listed: tuple[str, ...] = ()
+    """Groups that named the account already before it was created."""
+    subids: bool = False
+    """Its lines in subuid(5) and subgid(5) are ours."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,8 @@ class State:
     users: Mapping[str, AccountRecord] = field(default_factory=lambda: {})
     groups: Mapping[str, int] = field(default_factory=lambda: {})
     """Groups we made, with their ids."""
+    kept_groups: tuple[str, ...] = ()
+    """Those of them that nobody declares any more, and that stay because something still belongs to them."""
     memberships: tuple[str, ...] = ()
     """``GROUP:USER`` that we added."""
     hosts_line: str | None = None

@@ -46,6 +46,8 @@ def make_wishes(manifest: Manifest, basics: Basics, state: State | None, *, ids:
         ranges=basics.ranges,
         day=epoch // _SECONDS_PER_DAY,
         state=state,
+        access=basics.access,
+        owned=basics.owned,
     )
     work = _Wishing(manifest, basics, settled)
     work.files()

@@ -1,0 +1,188 @@
+"""Looking for what belongs to accounts that are about to go: processes, crontabs, files on local file systems."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.host.nodes import File, Folder, Node, Symlink
+from holdfast.host.retiring import Owned
+from holdfast.host.rooted import RootDirectory
+from holdfast.host.tables import Accounts
+
+SECONDS = 20
+"""Longest time that looking may take; what is not seen by then counts as owned."""
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCAL = frozenset(
+    ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "zfs", "bcachefs", "overlay", "tmpfs", "vfat", "exfat", "ntfs3", "erofs"]
+)  # fmt: skip
+_DEPTH = 200
+_NOWHERE = ("proc", "sys", "dev")
+
+
+def read_owned(
+    root: RootDirectory,
+    accounts: Accounts,
+    uids: frozenset[int],
+    gids: frozenset[int],
+    *,
+    managed: Mapping[str, Node],
+    skeleton: Mapping[str, Node],
+    seconds: float = SECONDS,
+) -> Owned:
+    """Look until something was found for each of ``uids`` and ``gids``, or everywhere.
+
+    ``managed`` are paths of ours, by what they are: they go by themselves. A home that holds nothing but ``skeleton`` and them is not counted,
+    but listed. Homes are looked at first: as a rule, that ends the search.
+
+    Raises:
+        OSError: the root cannot be read.
+    """
+    work = _Looking(root, uids, gids, managed, time.monotonic() + seconds)
+    for record in accounts.passwd.records():
+        if record[2].isdigit() and int(record[2]) in uids:
+            work.home(record[5], int(record[2]), skeleton)
+    work.running()
+    work.everywhere()
+    return work.owned()
+
+
+class _Looking:
+    def __init__(
+        self,
+        root: RootDirectory,
+        uids: frozenset[int],
+        gids: frozenset[int],
+        managed: Mapping[str, Node],
+        deadline: float,
+    ) -> None:
+        self._root, self._managed, self._deadline = root, managed, deadline
+        self._wanted_uids, self._wanted_gids = uids, gids
+        self._uids: set[int] = set()
+        self._gids: set[int] = set()
+        self._processes: dict[int, tuple[str, ...]] = {}
+        self._homes: dict[int, dict[str, Node]] = {}
+        self._ignored: set[str] = set(managed)
+        self._foreign: frozenset[int] = frozenset()
+        self._incomplete = ""
+
+    def owned(self) -> Owned:
+        return Owned(
+            frozenset(self._uids), frozenset(self._gids), self._processes, self._homes, self._incomplete
+        )
+
+    def home(self, path: str, uid: int, skeleton: Mapping[str, Node]) -> None:
+        """Note a home that is as we made it; anything else in it is found like any other file."""
+        located = self._root.locate(path)
+        if not isinstance(located.node, Folder) or located.node.uid != uid or located.real in ("/", ""):
+            return
+        nodes: dict[str, Node] = {located.real: located.node}
+        if self._untouched(located.real, "", nodes, skeleton):
+            self._homes[uid] = nodes
+            self._ignored |= nodes.keys()
+
+    def _untouched(self, home: str, below: str, nodes: dict[str, Node], skeleton: Mapping[str, Node]) -> bool:
+        located = self._root.locate(f"{home}/{below}".rstrip("/"))
+        for name in located.names:
+            relative = f"{below}{name}"
+            path = f"{home}/{relative}"
+            node = self._root.locate(path).node
+            managed = self._managed.get(path)
+            if managed is not None:
+                if managed != node:
+                    return False
+            elif _same(node, skeleton.get(relative)):
+                nodes[path] = node
+            else:
+                return False
+            if isinstance(node, Folder) and not self._untouched(home, f"{relative}/", nodes, skeleton):
+                return False
+        return True
+
+    def running(self) -> None:
+        """Processes, of the machine that this runs on, if that is the root's."""
+        if not self._is_this_machine():
+            return
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            with suppress(OSError):
+                uid = process.stat().st_uid
+                if uid in self._wanted_uids:
+                    command = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                    self._uids.add(uid)
+                    known = self._processes.get(uid, ())
+                    self._processes[uid] = tuple(sorted({*known, command}))
+
+    def _is_this_machine(self) -> bool:
+        with self._root.parent("/.") as (descriptor, _):
+            ours, here = os.fstat(descriptor), Path("/").stat()
+        return (ours.st_dev, ours.st_ino) == (here.st_dev, here.st_ino)
+
+    def everywhere(self) -> None:
+        """Every directory below the root, but for other machines' file systems and the kernel's."""
+        if self._done():
+            return
+        self._foreign = _foreign_devices()
+        with self._root.parent("/.") as (descriptor, _):
+            self._directory(descriptor, "", 0)
+
+    def _done(self) -> bool:
+        return self._wanted_uids <= self._uids and self._wanted_gids <= self._gids
+
+    def _directory(self, descriptor: int, path: str, depth: int) -> None:
+        """Look through one open directory."""
+        if depth > _DEPTH or time.monotonic() > self._deadline:
+            where = f"more than {_DEPTH} directories deep" if depth > _DEPTH else "in the time that there is"
+            self._incomplete = f"not everything could be looked at {where}"
+        inner: list[str] = []
+        with os.scandir(descriptor) as entries:
+            for entry in entries:
+                with suppress(OSError):  # gone meanwhile
+                    status = entry.stat(follow_symlinks=False)
+                    self._note(f"{path}/{entry.name}", status)
+                    if stat.S_ISDIR(status.st_mode) and status.st_dev not in self._foreign:
+                        inner.append(entry.name)
+        for name in inner:
+            if self._done() or self._incomplete:
+                return
+            if path == "" and name in _NOWHERE:
+                continue
+            with suppress(OSError):
+                below = os.open(name, _DIRECTORY, dir_fd=descriptor)
+                try:
+                    self._directory(below, f"{path}/{name}", depth + 1)
+                finally:
+                    os.close(below)
+
+    def _note(self, path: str, status: os.stat_result) -> None:
+        if (
+            status.st_uid in self._wanted_uids or status.st_gid in self._wanted_gids
+        ) and path not in self._ignored:
+            self._uids |= {status.st_uid} & self._wanted_uids
+            self._gids |= {status.st_gid} & self._wanted_gids
+
+
+def _same(node: Node, other: Node | None) -> bool:
+    """Whether a skeleton's node was copied and left alone: its owner is another."""
+    if isinstance(node, File) and isinstance(other, File):
+        return node.digest == other.digest
+    if isinstance(node, Symlink):
+        return node == other
+    return isinstance(node, Folder) and isinstance(other, Folder)
+
+
+def _foreign_devices() -> frozenset[int]:
+    """Devices of mounted file systems that are not local ones, see proc_pid_mountinfo(5)."""
+    found: set[int] = set()
+    with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            mount, _, source = line.partition(" - ")
+            major, _, minor = mount.split()[2].partition(":")
+            if source.split()[0] not in _LOCAL:
+                found.add(os.makedev(int(major), int(minor)))
+    return frozenset(found)
