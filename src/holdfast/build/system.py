@@ -79,7 +79,8 @@ def _build(store: Store, manifest: Manifest, package_set: PackageSet, accounts: 
         base = family(manifest.distribution).bootstrap(store, package_set)
         progress.note = f"{len(package_set.packages)} packages"
     ids = known_ids(package_set, accounts)
-    locale = make_locale(store, base.layer, manifest.identity.locale, epoch=base.epoch)
+    wanted = manifest.identity.locale or "C"
+    locale = make_locale(store, base.layer, wanted, epoch=base.epoch)
     lowers = (base.layer, *((locale,) if locale else ()))
     step = Step(
         "configuration",

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.host.access import read_access
-from holdfast.host.identity import IdentityFacts, is_built_in, locale_directory
+from holdfast.host.identity import (
+    IdentityFacts,
+    first_word,
+    is_built_in,
+    locale_directory,
+    locale_said,
+    zone_of,
+)
 from holdfast.host.nodes import File, Folder, Node, Symlink
 from holdfast.host.owned import read_owned
 from holdfast.host.packages import debian
@@ -18,7 +25,7 @@ from holdfast.host.state import State
 from holdfast.host.tables import FIELDS, Accounts, Ranges
 from holdfast.host.units import SYSTEM, UNIT_DIRECTORIES, UnitFacts, UnitFile, parse_install, template_of
 from holdfast.host.ways_in import Access
-from holdfast.manifest.model import Manifest, TextFile
+from holdfast.manifest.model import Identity, Manifest, TextFile
 
 HOSTS = "/etc/hosts"
 _ZONEINFO = "/usr/share/zoneinfo"
@@ -75,7 +82,7 @@ def read_basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
         units=_read_units(root, manifest),
-        identity=_read_identity(root, manifest),
+        identity=_read_identity(root, manifest, state),
         executables=_read_executables(root, manifest),
         user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
         skeleton=skeleton,
@@ -121,8 +128,8 @@ def _read_executables(root: RootDirectory, manifest: Manifest) -> frozenset[str]
     return frozenset(found)
 
 
-def _read_identity(root: RootDirectory, manifest: Manifest) -> IdentityFacts:
-    zone = manifest.identity.timezone
+def _read_identity(root: RootDirectory, manifest: Manifest, state: State | None) -> IdentityFacts:
+    zone, locale = manifest.identity.timezone or "UTC", manifest.identity.locale or "C"
     sound = ".." not in zone.split("/") and not zone.startswith("/")
     found = sound and isinstance(root.locate(f"{_ZONEINFO}/{zone}", follow=True).node, File)
     near: tuple[str, ...] = ()
@@ -138,8 +145,27 @@ def _read_identity(root: RootDirectory, manifest: Manifest) -> IdentityFacts:
         zoneinfo=bool(regions),
         near_zones=near,
         etc_timezone=isinstance(root.locate("/etc/timezone").node, File),
-        locale_found=is_built_in(manifest.identity.locale) or _has_locale(root, manifest.identity.locale),
+        locale_found=is_built_in(locale) or _has_locale(root, locale),
+        said=frozenset(_said(root, manifest.identity)) - set(state.paths if state else ()),
     )
+
+
+def _said(root: RootDirectory, identity: Identity) -> Iterable[str]:
+    """Files that say already what ``identity`` does, however they spell it."""
+    if first_word(root.read("/etc/hostname")) == identity.hostname:
+        yield "/etc/hostname"
+    if locale_of(root) == identity.locale:
+        yield "/etc/locale.conf"
+    link = root.locate("/etc/localtime").node
+    if isinstance(link, Symlink) and zone_of(link.target) == identity.timezone:
+        yield "/etc/localtime"
+    if first_word(root.read("/etc/timezone")) == identity.timezone:
+        yield "/etc/timezone"
+
+
+def locale_of(root: RootDirectory) -> str | None:
+    """The locale that a machine has set, system-wide."""
+    return locale_said(root.read("/etc/locale.conf")) or locale_said(root.read("/etc/default/locale"))
 
 
 def _has_locale(root: RootDirectory, locale: str) -> bool:

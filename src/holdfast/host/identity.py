@@ -27,6 +27,8 @@ class IdentityFacts:
     etc_timezone: bool = False
     """The release keeps /etc/timezone."""
     locale_found: bool = True
+    said: frozenset[str] = frozenset()
+    """Those of the files that say in their own words what is wished, and that are not ours: they are left alone."""
 
 
 def is_built_in(locale: str) -> bool:
@@ -55,25 +57,58 @@ def wish_identity(
         problems.append(
             f"{identity.hostname!r} is no host name: at most 64 letters, digits, dots and hyphens"
         )
-    put("/etc/hostname", f"{identity.hostname}\n", "host name")
-    put("/etc/locale.conf", f"LANG={identity.locale}\n", "locale")
-    if family == "debian":
-        # One truth for PAM, which reads /etc/default/locale, and for systemd; newer releases do the same themselves.
-        link("/etc/default/locale", Wish(Symlink("../locale.conf"), "locale"))
-    if not is_built_in(identity.locale) and not facts.locale_found:
-        problems.append(
-            f"the locale {identity.locale!r} is not generated: install the package 'locales-all', or 'locales' and let the build generate it"
-        )
+    if "/etc/hostname" not in facts.said:
+        put("/etc/hostname", f"{identity.hostname}\n", "host name")
+    if identity.locale is not None and "/etc/locale.conf" not in facts.said:
+        put("/etc/locale.conf", f"LANG={identity.locale}\n", "locale")
+        if family == "debian":
+            # One truth for PAM, which reads /etc/default/locale, and for systemd; newer releases do the same themselves.
+            link("/etc/default/locale", Wish(Symlink("../locale.conf"), "locale"))
+        if not is_built_in(identity.locale) and not facts.locale_found:
+            problems.append(
+                f"the locale {identity.locale!r} is not generated: install the package 'locales-all', or 'locales' and let the build generate it"
+            )
+    if identity.timezone is not None:
+        problems += _wish_zone(identity.timezone, facts, put, link)
+    return tuple(problems)
+
+
+def _wish_zone(
+    zone: str, facts: IdentityFacts, put: Callable[[str, str, str], None], link: Callable[[str, Wish], None]
+) -> list[str]:
+    problems: list[str] = []
     if facts.zone_found:
-        link("/etc/localtime", Wish(Symlink(f"../usr/share/zoneinfo/{identity.timezone}"), "time zone"))
-    elif not facts.zoneinfo and identity.timezone not in ("UTC", "Etc/UTC"):
-        problems.append(f"the time zone {identity.timezone!r} needs the package 'tzdata'")
+        if "/etc/localtime" not in facts.said:
+            link("/etc/localtime", Wish(Symlink(f"../usr/share/zoneinfo/{zone}"), "time zone"))
+    elif not facts.zoneinfo and zone not in ("UTC", "Etc/UTC"):
+        problems.append(f"the time zone {zone!r} needs the package 'tzdata'")
     elif facts.zoneinfo:
         near = f"; did you mean {' or '.join(map(repr, facts.near_zones))}?" if facts.near_zones else ""
-        problems.append(f"there is no time zone {identity.timezone!r}{near}")
-    if facts.etc_timezone:
-        put("/etc/timezone", f"{identity.timezone}\n", "time zone")
-    return tuple(problems)
+        problems.append(f"there is no time zone {zone!r}{near}")
+    if facts.etc_timezone and "/etc/timezone" not in facts.said:
+        put("/etc/timezone", f"{zone}\n", "time zone")
+    return problems
+
+
+def first_word(data: bytes | None) -> str:
+    """What hostname(5) or /etc/timezone says: its first line that is neither empty nor a comment."""
+    lines = (data or b"").decode("utf-8", "replace").splitlines()
+    return next((line.strip() for line in lines if line.strip() and not line.strip().startswith("#")), "")
+
+
+def locale_said(data: bytes | None) -> str | None:
+    """LANG of locale.conf(5) or /etc/default/locale."""
+    found: str | None = None
+    for line in (data or b"").decode("utf-8", "replace").splitlines():
+        match = re.fullmatch(r"""\s*(?:export\s+)?LANG=(["']?)([^"']*)\1\s*""", line)
+        found = match[2] if match else found
+    return found or None
+
+
+def zone_of(target: str) -> str | None:
+    """The time zone that a link at /etc/localtime names, see localtime(5)."""
+    _, found, zone = target.partition("/usr/share/zoneinfo/")
+    return zone if found and zone else None
 
 
 def hosts_with(data: bytes | None, hostname: str, old_line: str | None) -> tuple[bytes, str | None]:

@@ -6,6 +6,7 @@ See systemd.unit(5), section [Install]. Links are those that systemctl(1) makes,
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -227,12 +228,17 @@ class _Links:
 
     def _want(self, link: str, path: str, reason: str) -> None:
         have = self.facts.links.get(link)
-        # A package may have made the same link with another spelling of the target: leave it as it is.
-        same = (
-            have is not None and have.rpartition("/")[2] == path.rpartition("/")[2] and have.startswith("/")
-        )
-        kept = have if same and have is not None and self._packaged(path) else path
-        self.wishes[link] = Wish(Symlink(kept), reason)
+        if have is not None and self._says(link, have, path):
+            path = have
+        self.wishes[link] = Wish(Symlink(path), reason)
+
+    def _says(self, link: str, have: str, path: str) -> bool:
+        """Whether a link leads to ``path`` already, with another spelling of it: it is left as it is."""
+        if posixpath.normpath(posixpath.join(posixpath.dirname(link), have)) == path:
+            return True
+        # /lib is /usr/lib
+        packaged = self._packaged(path) and have.startswith("/")
+        return packaged and posixpath.basename(have) == posixpath.basename(path)
 
     def _packaged(self, path: str) -> bool:
         return not path.startswith(f"{SYSTEM}/")

@@ -51,8 +51,10 @@ class Identity:
     """Who the system is, and how it speaks: hostname(5), locale.conf(5), localtime(5)."""
 
     hostname: str
-    locale: str = "C.UTF-8"
-    timezone: str = "UTC"
+    locale: str | None = "C.UTF-8"
+    """None leaves what a machine has."""
+    timezone: str | None = "UTC"
+    """None leaves what a machine has."""
 
 
 @dataclass(frozen=True)
