@@ -1,0 +1,53 @@
+"""The machine that a change is carried out on: its root, its systemd if one runs, and where content comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from holdfast.base.digests import Digest
+from holdfast.base.errors import explain_os_errors
+from holdfast.host.rooted import RootDirectory
+
+if TYPE_CHECKING:
+    from holdfast.host.systemd import Systemd
+
+Blobs = Callable[[Digest], BinaryIO]
+"""Opens stored content by its digest."""
+
+
+@dataclass
+class Live:
+    """One machine, for the length of one command."""
+
+    root: RootDirectory
+    path: Path
+    """Where the root is: ``/``, or the directory given with ``--root``."""
+    systemd: Systemd | None
+    """None where none runs: below ``--root``, in a chroot, in a container without one. Steps that need it do not exist then."""
+    blobs: Blobs
+
+
+@contextmanager
+def open_live(path: Path = Path("/"), *, blobs: Blobs) -> Generator[Live]:
+    """Open the machine itself (``/``), or a root that does not run.
+
+    Raises:
+        HoldfastError: it cannot be opened.
+    """
+    with explain_os_errors(f"open the root {path}"):
+        root = RootDirectory(path)
+    with root:
+        yield Live(root, path, _systemd() if path.samefile("/") else None, blobs)
+
+
+def _systemd() -> Systemd | None:
+    if not os.path.isdir("/run/systemd/system"):  # noqa: PTH112  (what sd_booted(3) looks at)
+        return None
+    from holdfast.host.systemd import connect  # only here: it brings D-Bus with it
+
+    return connect()
