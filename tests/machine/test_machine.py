@@ -86,6 +86,11 @@ def test_units_are_waited_for_by_events(machine: Machine) -> None:
     machine.systemctl("reset-failed")
 
 
+def test_systemd_may_say_as_much_as_it_likes(machine: Machine) -> None:
+    """Every reload is told to nspawn, and by it to us: not listening would stop the container after some."""
+    machine.succeed("for n in $(seq 30); do timeout 20 systemctl daemon-reload; done", timeout=120)
+
+
 def test_a_unit_nobody_starts_is_told_at_once(machine: Machine) -> None:
     with pytest.raises(HoldfastError, match="nothing is going to start it"):
         machine.wait_for_unit("systemd-halt.service", timeout=20)

@@ -285,7 +285,7 @@ class Container:
             arrived = self._notifications.fileno()
             readable = _readable([arrived, self._ended], deadline.left)
             if arrived in readable:
-                self._notifications.receive()
+                self._notifications.look()
             elif self._ended in readable:
                 raise HoldfastError(f"{self.name} ended while it started", details=self._console_tail())
             else:
