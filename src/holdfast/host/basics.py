@@ -81,7 +81,7 @@ def read_basics(
     return Basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
-        units=_read_units(root, manifest),
+        units=read_unit_facts(root, manifest),
         identity=_read_identity(root, manifest, state),
         executables=_read_executables(root, manifest),
         user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
@@ -178,7 +178,8 @@ def _has_locale(root: RootDirectory, locale: str) -> bool:
     return b"\0" + name.encode() + b"\0" in (root.read(f"{_LOCALES}/locale-archive") or b"")
 
 
-def _read_units(root: RootDirectory, manifest: Manifest) -> UnitFacts:
+def read_unit_facts(root: RootDirectory, manifest: Manifest) -> UnitFacts:
+    """Unit files and the links between them; nothing when ``manifest`` says nothing about units."""
     if not manifest.units:
         return UnitFacts()
     files: dict[str, UnitFile] = {}

@@ -105,7 +105,7 @@ class _Looking:
 
     def running(self) -> None:
         """Processes, of the machine that this runs on, if that is the root's."""
-        if not self._is_this_machine():
+        if not is_this_machine(self._root):
             return
         for process in Path("/proc").iterdir():
             if not process.name.isdigit():
@@ -117,11 +117,6 @@ class _Looking:
                     self._uids.add(uid)
                     known = self._processes.get(uid, ())
                     self._processes[uid] = tuple(sorted({*known, command}))
-
-    def _is_this_machine(self) -> bool:
-        with self._root.parent("/.") as (descriptor, _):
-            ours, here = os.fstat(descriptor), Path("/").stat()
-        return (ours.st_dev, ours.st_ino) == (here.st_dev, here.st_ino)
 
     def everywhere(self) -> None:
         """Every directory below the root, but for other machines' file systems and the kernel's."""
@@ -165,6 +160,13 @@ class _Looking:
         ) and path not in self._ignored:
             self._uids |= {status.st_uid} & self._wanted_uids
             self._gids |= {status.st_gid} & self._wanted_gids
+
+
+def is_this_machine(root: RootDirectory) -> bool:
+    """Whether ``root`` is the root directory of the machine that this runs on."""
+    with root.parent("/.") as (descriptor, _):
+        ours, here = os.fstat(descriptor), Path("/").stat()
+    return (ours.st_dev, ours.st_ino) == (here.st_dev, here.st_ino)
 
 
 def _same(node: Node, other: Node | None) -> bool:

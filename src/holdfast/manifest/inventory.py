@@ -113,7 +113,8 @@ class Inventory:
     packages: tuple[str, ...] = ()
     """Packages that somebody asked for, without the distribution's own base."""
     held: tuple[str, ...] = ()
-    packages_installed: int = 0
+    installed: Mapping[str, str] = field(default_factory=lambda: {})
+    """Every installed package with its version."""
     files: Mapping[str, FoundFile] = field(default_factory=lambda: {})
     links: Mapping[str, str] = field(default_factory=lambda: {})
     """Symbolic links in the same places: path to target."""
