@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from holdfast.library.fetched import Fetched as Fetched
     from holdfast.library.files import Files as Files
     from holdfast.library.firewall import Firewall as Firewall
+    from holdfast.library.health import Health as Health
+    from holdfast.library.host import Host as Host
     from holdfast.library.identity import Identity as Identity
+    from holdfast.library.kernel import KernelModules as KernelModules
+    from holdfast.library.kernel import Sysctl as Sysctl
     from holdfast.library.nginx import Nginx as Nginx
     from holdfast.library.packages import Packages as Packages
     from holdfast.library.rendering.command_lines import CommandLine as CommandLine
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from holdfast.library.rendering.formats import to_json as to_json
     from holdfast.library.rendering.formats import to_key_value as to_key_value
     from holdfast.library.rendering.formats import to_toml as to_toml
+    from holdfast.library.switching import Checks as Checks
+    from holdfast.library.switching import Hooks as Hooks
+    from holdfast.library.switching import Tasks as Tasks
     from holdfast.library.system import Debian as Debian
     from holdfast.library.system import System as System
     from holdfast.library.systemd import Systemd as Systemd
@@ -32,9 +39,13 @@ else:
         "files": "Files",
         "firewall": "Firewall",
         "rendering.formats": "to_ini to_json to_key_value to_toml",
+        "health": "Health",
+        "host": "Host",
         "identity": "Identity",
+        "kernel": "KernelModules Sysctl",
         "nginx": "Nginx",
         "packages": "Packages",
+        "switching": "Checks Hooks Tasks",
         "system": "Debian System",
         "systemd": "Systemd",
         "systemd_service": "Service",

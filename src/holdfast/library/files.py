@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from holdfast.library.fetched import SOURCE
-from holdfast.library.types import ACCOUNT, MODE, SCALAR, SETTING
+from holdfast.library.types import ABSOLUTE_PATHS, ACCOUNT, MODE, SCALAR, SETTING
 from holdfast.options import (
     BOOL,
     DATA,
     LINES,
+    LOCAL_FILE,
     STR,
     KeyedSet,
     Module,
@@ -21,7 +22,7 @@ from holdfast.options import (
 
 
 class File(OptionSet, path=""):
-    """What is at one path. Set one of `text`, `source`, `json`, `ini`, `toml`, `key_value`, `link` and `directory`."""
+    """What is at one path. Set one of `text`, `source`, `secret`, `json`, `ini`, `toml`, `key_value`, `link` and `directory`."""
 
     path = entry_name(doc="The absolute path.")
     enable = option(BOOL, default=True, doc="False leaves the path out.")
@@ -35,8 +36,20 @@ class File(OptionSet, path=""):
         null_or(SOURCE),
         doc="A file, or a directory with all below it, on the machine that evaluates. A relative path starts at the file that "
         "wrote it. Files keep whether they are executable; a path below that is declared by itself wins. "
+        "A pattern such as `conf.d/*.conf` puts what it matches below the path. "
         'Or a file from the web: `Fetched("https://...", sha256="...")`; to make it executable, set `mode`.',
         example="web/index.html",
+    )
+    secret = option(
+        null_or(LOCAL_FILE),
+        doc="A file on the machine that evaluates, encrypted with age or sops. It travels encrypted, and the machine decrypts it "
+        "to this path; no store, plan or log has its content. Relative paths start at the file that wrote them.",
+        example="secrets/token.age",
+    )
+    identities = option(
+        ABSOLUTE_PATHS,
+        default=(["/etc/ssh/ssh_host_ed25519_key"]),
+        doc="Files on the machine that hold the private keys for `secret`, tried in turn: ssh keys, or identities of age.",
     )
     json = option(
         null_or(DATA),
@@ -60,7 +73,7 @@ class File(OptionSet, path=""):
     )
     mode = option(
         null_or(MODE),
-        default_text='"0644", "0755" for directories and executable sources',
+        default_text='"0644", "0755" for directories and executable sources, "0400" for secrets',
         doc="Permissions, four octal digits.",
         example="0600",
     )

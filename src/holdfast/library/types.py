@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, cast
 from holdfast.library.assembling.problems import sentence
 from holdfast.library.network import check_interface, check_listen, parse_range
 from holdfast.library.paths import check_path
-from holdfast.library.rendering.command_lines import CommandLine, render_command
+from holdfast.library.rendering.command_lines import CommandLine, check_characters, render_command
 from holdfast.library.rendering.tmpfiles import check_age
 from holdfast.library.rendering.unit_names import check_unit_name
 from holdfast.options.types import STR, ListOf, Mismatch, Type
@@ -154,7 +154,33 @@ class _Command(Type["Sequence[str]", "Sequence[str]"]):
         return {"anyOf": [ARGV.schema(), {"type": "string"}]}
 
 
-class _Distinct(ListOf[R, W]):
+class _Program(Type["tuple[str, ...]", "Sequence[str]"]):
+    """A list of arguments that is run as it is, without systemd or a shell; two definitions must be equal."""
+
+    words = "a command (a list of arguments)"
+
+    def read(self, value: object, definition: Recorded) -> tuple[str, ...]:
+        if type(value) is str:
+            words = ", ".join(f'"{word}"' for word in value.split())
+            hint = f'Write it as a list: [{words}]; or for a shell: ["/bin/sh", "-ec", {value!r}].'
+            raise Mismatch(value, definition, expected=self.words, hint=hint)
+        command = ARGV.read(value, definition)
+        try:
+            if not re.fullmatch(r"/.*[^/]|[A-Za-z0-9_.][A-Za-z0-9_.+-]*", command[0], re.DOTALL):
+                raise ValueError(
+                    f"the program {command[0]!r} is neither an absolute path nor a bare file name"
+                )
+            for word in command:
+                check_characters(word, "an argument")
+        except ValueError as error:
+            raise Mismatch(value, definition, expected=self.words, hint=sentence(str(error))) from None
+        return command
+
+    def schema(self) -> Schema:
+        return dict(ARGV.schema())
+
+
+class Distinct(ListOf[R, W]):
     """Definitions concatenate; of a repeated item only the first counts."""
 
     def merge(self, engine: Engine, slot: Slot, values: Values) -> tuple[R, ...]:
@@ -162,16 +188,19 @@ class _Distinct(ListOf[R, W]):
 
 
 STRINGS = ListOf(STR)
-WORDS = _Distinct(STR)
-UNITS = _Distinct(UNIT_NAME)
-ACCOUNTS = _Distinct(ACCOUNT)
-PACKAGES = _Distinct(PACKAGE)
-INTERFACES = _Distinct(INTERFACE)
-PORTS = _Distinct(PORT)
-PORT_RANGES = _Distinct(PORT_RANGE)
-LISTEN = _Distinct(ADDRESS)
+WORDS = Distinct(STR)
+ABSOLUTE_PATHS = Distinct(ABSOLUTE_PATH)
+UNITS = Distinct(UNIT_NAME)
+ACCOUNTS = Distinct(ACCOUNT)
+PACKAGES = Distinct(PACKAGE)
+INTERFACES = Distinct(INTERFACE)
+PORTS = Distinct(PORT)
+PORT_RANGES = Distinct(PORT_RANGE)
+LISTEN = Distinct(ADDRESS)
 COMMAND: Type[Sequence[str], Sequence[str]] = _Command()
 COMMANDS = ListOf(COMMAND)
+PROGRAM: Type[tuple[str, ...], Sequence[str]] = _Program()
+PROGRAMS = ListOf(PROGRAM)
 
 
 class _Scalar(Type["Scalar", "Scalar"]):

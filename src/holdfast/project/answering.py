@@ -10,7 +10,7 @@ from typing import cast
 from holdfast.base.codec import JSON, encode
 from holdfast.base.errors import HoldfastError
 from holdfast.library import System, evaluate_system, resolve
-from holdfast.library.assembling.manifest import BASE_LIBRARY
+from holdfast.library.assembling.sets import every_set
 from holdfast.manifest.document import write_manifest
 from holdfast.options import Config, document
 from holdfast.project.definitions import explain_exception, load_systems
@@ -44,7 +44,7 @@ def explain_option(file: Path, pattern: str, option: str) -> JSON:
 
 def document_options(file: Path | None, pattern: str) -> JSON:
     """Records of the library's options, with a file also of the sets that one of its systems has besides."""
-    sets = BASE_LIBRARY if file is None else _config(file, pattern).sets()
+    sets = every_set() if file is None else _config(file, pattern).sets()
     return cast("JSON", json.loads(json.dumps(document(sets))))
 
 

@@ -216,7 +216,7 @@ def tls_without_certificate(m: Module) -> None:
         (same_uid, 1, ["users.users.bob.uid", "'ada' has the number 1000 too"]),
         (bad_login, 1, ["users.users.Ada", "lower-case letters"]),
         (file_and_link, 2, ['files."/etc/a".link', "both text and link; keep one"]),
-        (nothing_in_it, 1, ['files."/etc/a"', "neither text, source, link nor directory; set one"]),
+        (nothing_in_it, 1, ['files."/etc/a"', "neither text, source, secret, link nor directory; set one"]),
         (below_a_file, 2, ['files."/etc/a/b"', "below /etc/a, which is declared as a file"]),
         (relative_path, 1, ['files."etc/a"', "begin it with /"]),
         (doubled_slash, 1, ['files."/etc//a"', "write '/etc/a'"]),

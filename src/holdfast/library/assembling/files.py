@@ -21,6 +21,7 @@ from holdfast.options import definitions_of
 _KINDS: tuple[tuple[str, Callable[[File], bool]], ...] = (
     ("text", lambda file: file.text is not None),
     ("source", lambda file: file.source is not None),
+    ("secret", lambda file: file.secret is not None),
     ("json", lambda file: bool(definitions_of(file, File.json))),
     ("toml", lambda file: bool(definitions_of(file, File.toml))),
     ("ini", lambda file: len(file.ini) > 0),
@@ -46,7 +47,11 @@ class Assembly:
                     check_managed_path(path)
                     self._file(path, file)
         self._check_parents()
-        used = {entry.digest for entry in self.entries.values() if isinstance(entry, model.BlobFile)}
+        used = {
+            entry.digest
+            for entry in self.entries.values()
+            if isinstance(entry, (model.BlobFile, model.SecretFile))
+        }
         self.contents = {digest: content for digest, content in self.contents.items() if digest in used}
 
     def _file(self, path: str, file: File) -> None:
@@ -55,11 +60,13 @@ class Assembly:
             told = (
                 f"both {kinds[0]} and {kinds[1]}; keep one"
                 if kinds
-                else "neither text, source, link nor directory; set one"
+                else "neither text, source, secret, link nor directory; set one"
             )
             self.problems.add(f"It has {told}.", "files", path, *kinds[1:2])
         elif kinds == ["source"]:
             self._source(path, file)
+        elif kinds == ["secret"]:
+            self._secret(path, file)
         else:
             self.entries[path] = self._entry(kinds[0], file)
 
@@ -96,10 +103,37 @@ class Assembly:
             self.entries[path] = model.BlobFile(source.digest, file.mode or "0644", file.user, file.group)
             return
         try:
-            self._copy(path, file, source, top=True)
+            if set(source) & set("*?[") and not os.path.lexists(source):
+                self._copy_matches(path, file, source)
+            else:
+                self._copy(path, file, source, top=True)
         except OSError as error:
             message = f"{error.filename or source} cannot be read: {error.strerror}."
             self.problems.add(message, "files", path, "source")
+
+    def _copy_matches(self, path: str, file: File, pattern: str) -> None:
+        from glob import glob  # only for patterns
+
+        found = sorted(glob(pattern))  # noqa: PTH207 - pathlib costs 6 ms to import
+        if not found:
+            self.problems.add(f"No file matches {pattern}.", "files", path, "source")
+        for source in found:
+            below = f"{path}/{source.rpartition('/')[2]}"
+            check_path(below)
+            if below in self.entries:
+                raise ValueError(f"two matches of {pattern} are called {below.rpartition('/')[2]!r}")
+            self._copy(below, file, source, top=not os.path.isdir(source))  # noqa: PTH112
+
+    def _secret(self, path: str, file: File) -> None:
+        from holdfast.library.assembling.secrets import read_secret  # only where there is one
+
+        try:
+            entry, content = read_secret(file)
+        except OSError as error:
+            self.problems.add(f"{file.secret} cannot be read: {error.strerror}.", "files", path, "secret")
+            return
+        self.contents[content.digest] = content
+        self.entries[path] = entry
 
     def _copy(self, path: str, file: File, source: str, *, top: bool) -> None:
         found = os.stat(source) if top else os.lstat(source)  # noqa: PTH116 - pathlib costs 6 ms to import

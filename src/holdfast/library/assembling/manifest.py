@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 from holdfast.base.codec import canonical_json
 from holdfast.base.digests import digest_bytes
+from holdfast.base.errors import HoldfastError
 from holdfast.library.assembling.accounts import assemble_accounts
 from holdfast.library.assembling.files import Assembly as FileAssembly
 from holdfast.library.assembling.problems import Problems
+from holdfast.library.assembling.sets import every_set, is_at_hand, sets_at_hand
 from holdfast.library.assembling.units import Assembly as UnitAssembly
 from holdfast.library.files import Files
 from holdfast.library.firewall import Firewall
 from holdfast.library.identity import Identity
-from holdfast.library.nginx import Nginx
 from holdfast.library.packages import Packages
 from holdfast.library.rendering.tmpfiles import render_tmpfiles
 from holdfast.library.system import System
@@ -24,19 +25,7 @@ from holdfast.library.tmpfiles import Tmpfiles
 from holdfast.library.users import Users
 from holdfast.manifest import model
 from holdfast.manifest.contents import Content
-from holdfast.options import Config, OptionSet, evaluate
-
-BASE_LIBRARY: tuple[type[OptionSet], ...] = (
-    Identity,
-    Packages,
-    Files,
-    Systemd,
-    Users,
-    Tmpfiles,
-    Firewall,
-    Nginx,
-)
-"""Sets that every system has without importing them."""
+from holdfast.options import Config, evaluate
 
 
 @dataclass(frozen=True)
@@ -50,12 +39,24 @@ class Evaluated:
 
 
 def resolve(system: System) -> Config:
-    """Run the system's modules. Options are computed as they are read.
+    """Run the system's modules with all sets of the library. Options are computed as they are read.
 
     Raises:
         HoldfastError: a module is wrong.
     """
-    return evaluate(system.modules, sets=BASE_LIBRARY, kind="system", given=[system])
+    return evaluate(system.modules, sets=every_set(), kind="system", given=[system])
+
+
+def _resolve_lean(system: System) -> Config:
+    """The same with the sets that definitions can have come across: a set that nobody imported says nothing."""
+    sets = sets_at_hand()
+    try:
+        return evaluate(system.modules, sets=sets, kind="system", given=[system])
+    except HoldfastError:
+        found = sets_at_hand()  # a module may import sets as it runs
+        if found == sets:
+            raise
+    return evaluate(system.modules, sets=found, kind="system", given=[system])
 
 
 def evaluate_system(system: System) -> Evaluated:
@@ -64,7 +65,7 @@ def evaluate_system(system: System) -> Evaluated:
     Raises:
         HoldfastError: all that is wrong with the definition, each with its place.
     """
-    config = resolve(system)
+    config = _resolve_lean(system)
     warnings = config.verify()
     return assemble(system, config, warnings)
 
@@ -96,9 +97,49 @@ def assemble(system: System, config: Config, warnings: tuple[str, ...] = ()) -> 
         tags=tuple(sorted(system.tags)),
         target=system.target,
     )
+    manifest = _with_further_parts(manifest, config, problems)
     problems.raise_any(f"the system {system.name!r}")
     contents = tuple(content for _, content in sorted(files.contents.items()))
     return Evaluated(manifest, contents, (*warnings, *_warnings(system, config)))
+
+
+def _with_further_parts(manifest: model.Manifest, config: Config, problems: Problems) -> model.Manifest:
+    """The parts that most systems do without: their code is loaded for those that have them."""
+    if is_at_hand(config, "Host"):
+        from holdfast.library.host import Host
+
+        machine = config[Host]
+        manifest = replace(
+            manifest,
+            allow_any_distribution=machine.allow_any_distribution,
+            state_version=machine.state_version,
+        )
+    if is_at_hand(config, "Sysctl"):
+        from holdfast.library.assembling import kernel
+
+        manifest = replace(
+            manifest,
+            sysctl=kernel.parameters(config, problems),
+            kernel_modules=kernel.modules(config, problems),
+        )
+    if is_at_hand(config, "Checks"):
+        from holdfast.library.assembling.switching import assemble_checks, assemble_tasks
+        from holdfast.library.switching import Checks, Hooks, Tasks
+
+        users = {*manifest.users, *config[Users].from_packages}
+        manifest = replace(
+            manifest,
+            checks=assemble_checks(config[Checks], problems),
+            before_switch=config[Hooks].before_switch,
+            after_switch=config[Hooks].after_switch,
+            tasks=assemble_tasks(config[Tasks], users, problems),
+        )
+    if is_at_hand(config, "Health"):
+        from holdfast.library.assembling.health import assemble_health
+        from holdfast.library.health import Health
+
+        manifest = replace(manifest, health=assemble_health(config[Health], problems))
+    return manifest
 
 
 def _identity(identity: Identity) -> model.Identity:
