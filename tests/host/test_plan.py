@@ -196,4 +196,4 @@ def test_a_plan_is_data_with_reasons(tmp_path: Path) -> None:
         assert canonical_json(plan.actions) == canonical_json(
             _plan(directory, a_manifest(files={"/srv/x": TextFile("x")}, users={"ann": User()})).actions
         )
-        assert plan.actions[-1].path == "/var/lib/holdfast/host/state.json"
+        assert plan.record[-1].path == "/var/lib/holdfast/host/state.json"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Union
 
 from holdfast.base.digests import Digest
-from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
+from holdfast.host.nodes import Absent, File, Folder, Node, Symlink, describe
+
+Attributes = Mapping[str, str]
+NO_ATTRIBUTES: Attributes = {}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class PutFile:
     node: File
     before: Node
     reason: str
+    attributes: Attributes = field(default_factory=lambda: {})
+    """Extended attributes that the new file gets, see :mod:`holdfast.host.rooted`."""
+    before_attributes: Attributes = field(default_factory=lambda: {})
+    edit: bool = False
+    """We share the file with others: what they change meanwhile must not be lost."""
     kind: Literal["put-file"] = "put-file"
 
 
@@ -46,6 +55,7 @@ class PutLink:
     node: Symlink
     before: Node
     reason: str
+    before_attributes: Attributes = field(default_factory=lambda: {})
     kind: Literal["put-link"] = "put-link"
 
 
@@ -75,6 +85,7 @@ class Remove:
     path: str
     before: Node
     reason: str
+    before_attributes: Attributes = field(default_factory=lambda: {})
     kind: Literal["remove"] = "remove"
 
 
@@ -98,23 +109,42 @@ def inverse(action: Action) -> Action:
         return Drop(action.path, action.digest, reason)
     if isinstance(action, Drop):
         return Keep(action.path, action.digest, reason)
-    if isinstance(action, (PutFile, PutLink)):
-        return put(action.path, action.before, action.node, reason)
+    if isinstance(action, PutFile):
+        return put(
+            action.path,
+            action.before,
+            action.node,
+            reason,
+            attributes=action.before_attributes,
+            before_attributes=action.attributes,
+            edit=action.edit,
+        )
+    if isinstance(action, PutLink):
+        return put(action.path, action.before, action.node, reason, attributes=action.before_attributes)
     if isinstance(action, MakeDirectory):
         return RemoveDirectory(action.path, action.node, reason)
     if isinstance(action, SetDirectory):
         return SetDirectory(action.path, action.before, action.node, reason)
     if isinstance(action, Remove):
-        return put(action.path, action.before, Absent(), reason)
+        return put(action.path, action.before, Absent(), reason, attributes=action.before_attributes)
     return MakeDirectory(action.path, action.before, reason)
 
 
-def put(path: str, node: Node, before: Node, reason: str) -> Action:
+def put(
+    path: str,
+    node: Node,
+    before: Node,
+    reason: str,
+    *,
+    attributes: Attributes = NO_ATTRIBUTES,
+    before_attributes: Attributes = NO_ATTRIBUTES,
+    edit: bool = False,
+) -> Action:
     """The action that makes ``node`` of ``before``. Their kinds must be exchangeable: no directory for a file."""
     if isinstance(node, File):
-        return PutFile(path, node, before, reason)
+        return PutFile(path, node, before, reason, attributes, before_attributes, edit)
     if isinstance(node, Symlink):
-        return PutLink(path, node, before, reason)
+        return PutLink(path, node, before, reason, before_attributes)
     if isinstance(node, Folder):
         return (
             SetDirectory(path, node, before, reason)
@@ -125,6 +155,6 @@ def put(path: str, node: Node, before: Node, reason: str) -> Action:
         return (
             RemoveDirectory(path, before, reason)
             if isinstance(before, Folder)
-            else Remove(path, before, reason)
+            else Remove(path, before, reason, before_attributes)
         )
-    raise ValueError(f"{path}: {node.what} cannot be made")
+    raise ValueError(f"{path}: {describe(node)} cannot be made")

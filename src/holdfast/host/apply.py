@@ -15,6 +15,7 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.host import state as places
 from holdfast.host.actions import (
     Action,
+    Attributes,
     Drop,
     Keep,
     MakeDirectory,
@@ -26,7 +27,7 @@ from holdfast.host.actions import (
 )
 from holdfast.host.nodes import File, Folder
 from holdfast.host.plan import Plan
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.rooted import RootDirectory, write_attributes
 
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,7 +45,7 @@ def apply_plan(root: RootDirectory, plan: Plan, *, blobs: Blobs) -> None:
         HoldfastError: an action cannot be done; those before it have been.
     """
     work = _Applying(root, plan, blobs)
-    for action in plan.actions:
+    for action in (*plan.actions, *plan.record):
         with explain_os_errors(f"change {action.path} ({action.reason})"):
             work.do(action)
 
@@ -58,7 +59,7 @@ class _Applying:
             if isinstance(action, Keep):
                 self._keep(directory, name, action)
             elif isinstance(action, PutFile):
-                self._put_file(directory, name, action.node)
+                self._put_file(directory, name, action.node, action.attributes)
             elif isinstance(action, PutLink):
                 _put_link(directory, name, action.node.target)
             elif isinstance(action, MakeDirectory):
@@ -73,12 +74,13 @@ class _Applying:
             else:
                 self._drop(action)
 
-    def _put_file(self, directory: int, name: str, node: File) -> None:
+    def _put_file(self, directory: int, name: str, node: File, attributes: Attributes) -> None:
         with _beside(directory) as temporary:
             descriptor = os.open(temporary, _NEW, 0o600, dir_fd=directory)
             try:
                 self._fill(descriptor, node.digest)
                 os.fchown(descriptor, node.uid, node.gid)
+                write_attributes(descriptor, attributes)
                 os.fchmod(descriptor, int(node.mode, 8))  # after the owner: chown(2) clears setuid
             finally:
                 os.close(descriptor)

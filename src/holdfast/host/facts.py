@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from holdfast.base.digests import Digest
+from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import explain_os_errors
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids
 from holdfast.host.basics import Basics, read_basics
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.rooted import Located, RootDirectory
-from holdfast.host.state import State, read_state
-from holdfast.host.wishes import make_wishes
+from holdfast.host.state import Edited, State, read_state
+from holdfast.host.wishes import NOTHING, make_no_wishes, make_wishes
 from holdfast.manifest.document import manifest_digest
 from holdfast.manifest.model import Manifest
+
+
+@dataclass(frozen=True)
+class Recording:
+    """How a change on a live machine is written down; on a root under construction there is nothing more to say."""
+
+    generation: int
+    origin: bytes
+    """What the generation was wanted with, besides its manifest: the content of its ``wanted.json``."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +39,57 @@ class Facts:
     """Real paths of files and links of ours that are no longer wished, or as directories: they go before anything is put in place."""
     kept: frozenset[str]
     """File names of the content that is kept already."""
+    shared: Mapping[str, bytes] = field(default_factory=lambda: {})
+    """Files that we share with others, as they were before us: read when everything is given back."""
 
 
 def read_facts(
-    root: RootDirectory, manifest: Manifest, state: State | None, *, ids: Ids, epoch: int
+    root: RootDirectory,
+    manifest: Manifest | None,
+    state: State | None,
+    *,
+    ids: Ids,
+    epoch: int,
+    recording: Recording | None = None,
 ) -> Facts:
-    """Look at everything that planning ``manifest`` needs to know of ``root``.
+    """Look at everything that planning ``manifest`` needs to know of ``root``; None plans to give everything back.
 
     Raises:
         HoldfastError: the root cannot be read.
     """
     with explain_os_errors("read the system"):
-        basics = read_basics(root, manifest, state)
-        wishes = make_wishes(manifest, basics, state, ids=ids, epoch=epoch)
-        record = record_paths(next_generation(manifest_digest(manifest), state))
+        if manifest is None:
+            basics = replace(read_basics(root, NOTHING, state, everything=True), access=None)
+            wishes = make_no_wishes(basics, state, epoch=epoch)
+            generation = state.generation if state else 0
+        else:
+            basics = read_basics(root, manifest, state)
+            wishes = make_wishes(manifest, basics, state, ids=ids, epoch=epoch, live=recording is not None)
+            generation = next_generation(manifest_digest(manifest), state)
+        record = record_paths(recording.generation if recording else generation)
         left = wishes.settled.leftovers
         paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *left, *record})
         located = {path: root.locate(path) for path in paths}
+        shared: Mapping[str, Edited] = state.edited if state else {}
+        located.update({path: root.locate(path) for path in shared if path not in located})
         managed = {path: located.get(path) or root.locate(path) for path in state.paths} if state else {}
         gone = _gone(state, managed, {located[path].real: wish.node for path, wish in wishes.nodes.items()})
         if gone:
-            located = {path: root.locate(path, ignoring=gone) for path in paths}
+            located = {path: root.locate(path, ignoring=gone) for path in located}
         kept = root.locate(places.KEPT).names
-    return Facts(basics, located, managed, gone, frozenset(kept))
+        shared_before = _read_kept(root, state) if manifest is None else {}
+    return Facts(basics, located, managed, gone, frozenset(kept), shared_before)
+
+
+def _read_kept(root: RootDirectory, state: State | None) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    shared: Mapping[str, Edited] = state.edited if state else {}
+    for path, edited in shared.items():
+        if isinstance(edited.before, File):
+            data = root.read(f"{places.KEPT}/{hex_of(edited.before.digest)}")
+            if data is not None:
+                found[path] = data
+    return found
 
 
 def _gone(state: State | None, managed: Mapping[str, Located], wished: Mapping[str, Node]) -> frozenset[str]:
@@ -67,9 +104,15 @@ def _gone(state: State | None, managed: Mapping[str, Located], wished: Mapping[s
 
 
 def record_paths(generation: int) -> tuple[str, ...]:
-    """Where a generation is recorded: its manifest, the link to it, the state; and a place in what is kept."""
-    manifest = f"{places.generation_path(generation)}/manifest.json"
-    return manifest, places.CURRENT, places.STATE, posixpath.join(places.KEPT, "x")
+    """Where a generation is recorded: its manifest, the link to it, the state, what it came with; and a place in what is kept."""
+    home = places.generation_path(generation)
+    return (
+        f"{home}/manifest.json",
+        places.CURRENT,
+        places.STATE,
+        f"{home}/wanted.json",
+        posixpath.join(places.KEPT, "x"),
+    )
 
 
 def next_generation(manifest: Digest, state: State | None) -> int:

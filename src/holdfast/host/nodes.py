@@ -36,6 +36,19 @@ class Folder:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """A file that is decrypted on the machine: known by the encrypted blob, never by its own content."""
+
+    source: Digest
+    encryption: Literal["age", "sops"]
+    identities: tuple[str, ...]
+    mode: str
+    uid: int
+    gid: int
+    kind: Literal["secret"] = "secret"
+
+
+@dataclass(frozen=True)
 class Absent:
     kind: Literal["absent"] = "absent"
 
@@ -48,7 +61,7 @@ class Special:
     kind: Literal["special"] = "special"
 
 
-Node = Union[File, Symlink, Folder, Absent, Special]
+Node = Union[File, Symlink, Folder, Secret, Absent, Special]
 
 
 def describe(node: Node) -> str:
@@ -59,6 +72,8 @@ def describe(node: Node) -> str:
         return f"a link to {node.target}"
     if isinstance(node, Folder):
         return "a directory"
+    if isinstance(node, Secret):
+        return "a secret"
     if isinstance(node, Absent):
         return "nothing"
     return node.what

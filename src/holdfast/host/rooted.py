@@ -7,13 +7,14 @@ really is; everything that writes takes such a real path and refuses any link on
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.host.nodes import Absent, File, Folder, Node, Special, Symlink
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MAX_LINKS = 40  # what the kernel allows, see path_resolution(7)
 
 _SPECIAL = {
@@ -47,6 +49,8 @@ class Located:
     """For a directory: what is in it, sorted."""
     links: tuple[str, ...] = ()
     """Real paths of the links that were followed on the way."""
+    attributes: Mapping[str, str] = field(default_factory=lambda: {})
+    """For a regular file: its extended attributes in base64, ACLs, capabilities and the SELinux label among them (xattr(7))."""
 
 
 class RootDirectory:
@@ -173,8 +177,33 @@ def _mode(status: os.stat_result) -> str:
     return f"{stat.S_IMODE(status.st_mode):04o}"
 
 
+def read_attributes(file: int) -> dict[str, str]:
+    """Extended attributes of an open file that belong to it wherever it is; those of an overlay mount do not."""
+    try:
+        names = os.listxattr(file)
+        return {
+            name: base64.b64encode(os.getxattr(file, name)).decode()
+            for name in sorted(names)
+            if not name.startswith("trusted.overlay.")
+        }
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENODATA):
+            return {}
+        raise
+
+
+def write_attributes(file: int, attributes: Mapping[str, str]) -> None:
+    """Give an open file the attributes that :func:`read_attributes` found; what its file system does not know is left out."""
+    for name, value in attributes.items():
+        try:
+            os.setxattr(file, name, base64.b64decode(value))
+        except OSError as error:
+            if error.errno != errno.ENOTSUP:
+                raise
+
+
 def _hash(directory: int, name: str, status: os.stat_result) -> File:
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    descriptor = os.open(name, _READ, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as stream:
         return File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)
 
@@ -219,7 +248,7 @@ class _Walk:
             if not isinstance(found, Folder):
                 if self._todo:
                     return Located(self._path, Absent(), blocked=f"{real} is {_article(found)}")
-                return Located(real, self._hashed(name, found))
+                return self._file(real, name) if isinstance(found, File) else Located(real, found)
             self._enter(name)
         status = os.fstat(self._stack[-1])
         node = Folder(_mode(status), status.st_uid, status.st_gid)
@@ -235,8 +264,12 @@ class _Walk:
         except FileNotFoundError:
             return Absent()
 
-    def _hashed(self, name: str, found: Node) -> Node:
-        return read_node(self._stack[-1], name) if isinstance(found, File) else found
+    def _file(self, real: str, name: str) -> Located:
+        descriptor = os.open(name, _READ, dir_fd=self._stack[-1])
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            node = File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)
+            return Located(real, node, attributes=read_attributes(descriptor))
 
     def _enter(self, name: str) -> None:
         self._stack.append(os.open(name, _DIRECTORY, dir_fd=self._stack[-1]))

@@ -30,6 +30,26 @@ class Managed:
 
     node: Node
     before: Node
+    attributes: Mapping[str, str] = field(default_factory=lambda: {})
+    """Extended attributes that the file had that was there before."""
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A change that somebody made by hand and that was accepted."""
+
+    declared: Node
+    """What the definition said then: when it says something else, it is obeyed again."""
+    node: Node
+    """What is accepted in its place; content is kept."""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A file that we share with others, as it was before we first changed it, and as we left it."""
+
+    before: Node
+    after: Node
 
 
 @dataclass(frozen=True)
@@ -84,6 +104,15 @@ class State:
     """Our line of /etc/hosts."""
     holds: tuple[str, ...] = ()
     """Packages whose hold mark is ours."""
+    active: bool = True
+    """False when everything was given back: what is left is what must never be forgotten, such as ids."""
+    transaction: str = ""
+    """The run that left this state on a live machine; a journal is finished when the state names its run."""
+    adopted: Mapping[str, Adopted] = field(default_factory=lambda: {})
+    edited: Mapping[str, Edited] = field(default_factory=lambda: {})
+    """Shared files, as long as nobody else has changed them since."""
+    state_version: int = 0
+    """The highest that a generation here had."""
 
 
 def write_state(state: State) -> bytes:

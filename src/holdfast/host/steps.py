@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Union
 
 from holdfast.host.actions import Action
+from holdfast.host.nodes import Secret
 from holdfast.manifest.model import Health, Task
 
 
@@ -56,7 +57,11 @@ class ChangeFiles:
 
 @dataclass(frozen=True)
 class DecryptSecret:
-    """A file that is decrypted here; what replaced it is put back by the file action that precedes it."""
+    """A file that is decrypted here, on the way forward or on the way back; no copy of its content is kept.
+
+    ``do`` comes after files: it decrypts, and taking it back removes the file. ``undo`` comes before them: it does nothing, and
+    taking it back decrypts what was there before the change.
+    """
 
     path: str
     source: str
@@ -66,9 +71,21 @@ class DecryptSecret:
     mode: str
     uid: int
     gid: int
-    previous_source: str | None
-    """The encrypted blob that was decrypted there before, if one was."""
+    when: Literal["do", "undo"] = "do"
     kind: Literal["secret"] = "secret"
+
+
+def decrypt_step(path: str, secret: Secret, when: Literal["do", "undo"]) -> DecryptSecret:
+    return DecryptSecret(
+        path,
+        secret.source,
+        secret.encryption,
+        secret.identities,
+        secret.mode,
+        secret.uid,
+        secret.gid,
+        when,
+    )
 
 
 @dataclass(frozen=True)

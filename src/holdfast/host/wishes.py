@@ -12,11 +12,22 @@ from holdfast.host import state as places
 from holdfast.host.accounts import NOLOGIN, Ids, Settled, settle
 from holdfast.host.basics import HOSTS, Basics
 from holdfast.host.identity import hosts_with, wish_identity
-from holdfast.host.nodes import File, Folder, Node, Special, Symlink, Wish
+from holdfast.host.nodes import File, Folder, Node, Secret, Special, Symlink, Wish
 from holdfast.host.packages import debian
 from holdfast.host.state import State
 from holdfast.host.units import wish_units
-from holdfast.manifest.model import BlobFile, Directory, Entry, Link, Manifest, SecretFile, TextFile
+from holdfast.manifest.model import (
+    SCHEMA_VERSION,
+    BlobFile,
+    Directory,
+    Distribution,
+    Entry,
+    Identity,
+    Link,
+    Manifest,
+    SecretFile,
+    TextFile,
+)
 
 _KERNEL = ("/proc", "/sys", "/dev")
 _SECONDS_PER_DAY = 86400
@@ -36,8 +47,42 @@ class Wishes:
     problems: tuple[str, ...]
 
 
-def make_wishes(manifest: Manifest, basics: Basics, state: State | None, *, ids: Ids, epoch: int) -> Wishes:
-    """Everything that the manifest means for a root of which ``basics`` are known. ``epoch``: seconds since 1970."""
+NOTHING = Manifest(SCHEMA_VERSION, "", Distribution("", "", ""), Identity("", None, None))
+"""A manifest that stands for no manifest where one must be given; nobody makes wishes of it."""
+
+
+def make_no_wishes(basics: Basics, state: State | None, *, epoch: int) -> Wishes:
+    """What giving everything back means for files that we share with others. Everything else is just not wished."""
+    settled = settle(
+        basics.accounts,
+        {},
+        {},
+        ids=Ids(),
+        ranges=basics.ranges,
+        day=epoch // _SECONDS_PER_DAY,
+        state=state,
+        owned=basics.owned,
+    )
+    texts = basics.texts
+    edits = {path: data for path, data in settled.accounts.render().items() if data != texts.get(path, b"")}
+    if state is not None and state.hosts_line is not None and HOSTS in texts:
+        ours = state.hosts_line.encode("utf-8", "surrogateescape")
+        lines = [line for line in texts[HOSTS].splitlines(keepends=True) if line.rstrip(b"\n") != ours]
+        edits[HOSTS] = b"".join(lines)
+    if state is not None and state.holds and debian.STATUS in texts:
+        data, _ = debian.hold(texts[debian.STATUS], (), state.holds)
+        if data != texts[debian.STATUS]:
+            edits[debian.STATUS] = data
+    return Wishes({}, {}, edits, {}, settled, None, settled.problems)
+
+
+def make_wishes(
+    manifest: Manifest, basics: Basics, state: State | None, *, ids: Ids, epoch: int, live: bool = False
+) -> Wishes:
+    """Everything that the manifest means for a root of which ``basics`` are known. ``epoch``: seconds since 1970.
+
+    ``live``: it is a machine that can decrypt its secrets, no image under construction.
+    """
     settled = settle(
         basics.accounts,
         manifest.users,
@@ -49,7 +94,7 @@ def make_wishes(manifest: Manifest, basics: Basics, state: State | None, *, ids:
         access=basics.access,
         owned=basics.owned,
     )
-    work = _Wishing(manifest, basics, settled)
+    work = _Wishing(manifest, basics, settled, live)
     work.files()
     work.identity()
     work.units()
@@ -77,8 +122,8 @@ def make_wishes(manifest: Manifest, basics: Basics, state: State | None, *, ids:
 
 
 class _Wishing:
-    def __init__(self, manifest: Manifest, basics: Basics, settled: Settled) -> None:
-        self.manifest, self.basics, self.settled = manifest, basics, settled
+    def __init__(self, manifest: Manifest, basics: Basics, settled: Settled, live: bool) -> None:
+        self.manifest, self.basics, self.settled, self._live = manifest, basics, settled, live
         self.nodes: dict[str, Wish] = {}
         self.once: dict[str, Wish] = {}
         self.contents: dict[Digest, bytes] = {}
@@ -121,6 +166,14 @@ class _Wishing:
             self.wish(path, Wish(Folder(entry.mode, uid, gid), "declared directory"))
         elif isinstance(entry, BlobFile):
             self.wish(path, Wish(File(entry.digest, entry.mode, uid, gid), "declared file"))
+        elif isinstance(entry, SecretFile) and self._live:
+            self.wish(
+                path,
+                Wish(
+                    Secret(entry.digest, entry.encryption, entry.identities, entry.mode, uid, gid),
+                    "declared secret",
+                ),
+            )
         elif isinstance(entry, SecretFile):
             self.problems.append(f"{path} is a secret: it can only be decrypted on a machine that runs")
         else:
