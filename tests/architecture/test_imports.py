@@ -12,7 +12,7 @@ import pytest
 from holdfast.base.process import run
 from tests.architecture.checkout import BIN, ROOT, SOURCE, nodes, python_files, shown, source
 
-ENGINE_PACKAGES = ("base", "manifest", "store", "host")
+ENGINE_PACKAGES = ("base", "manifest", "store", "host", "engine")
 NOT_IN_3_10 = {"tomllib"}
 NAMES_NOT_IN_3_10 = {
     ("enum", "StrEnum"),

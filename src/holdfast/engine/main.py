@@ -1,0 +1,97 @@
+"""The engine's command: parse, run a verb here or in a unit of its own, show what came of it, exit."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn, cast
+
+from holdfast.base.errors import HoldfastError
+from holdfast.base.events import listen
+from holdfast.engine import output
+from holdfast.engine.about import hold
+from holdfast.engine.arguments import Verb, make_parser, verb_of
+from holdfast.engine.exits import Exit
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from holdfast.engine.outcome import Outcome
+
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000  # a short command makes little garbage and many objects that stay
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGHUP: the command ends, and takes down what it set up on the way out."""
+
+
+def main() -> NoReturn:
+    """Run the command that ``sys.argv`` names, and exit with its code."""
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    os.umask(0o022)  # a person's own would get into the modes of what is made
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _on_terminate)
+    hold()
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code, see :class:`~holdfast.engine.exits.Exit`."""
+    as_json = "--json" in arguments  # also for what is wrong with the arguments themselves
+    try:
+        options = make_parser().parse_args(arguments)
+        as_json = options.as_json
+        verb = verb_of(options)
+        with listen(output.listener(as_json=as_json, verbose=options.verbose)):
+            outcome = _perform(verb, options, arguments)
+        if as_json and outcome.result is not None:
+            output.write_json(outcome.result)
+        elif not as_json:
+            output.write_lines(outcome.lines)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        output.write_error_line("Interrupted.")
+        return Exit.INTERRUPTED
+    except Terminated:
+        return Exit.TERMINATED
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # nobody to tell; nor may the interpreter complain while it ends
+        return 128 + signal.SIGPIPE
+    except HoldfastError as error:
+        output.show_error(output.error_fields(error), as_json=as_json)
+        return error.exit_code
+    except Exception as error:  # the last line of defence: a bug is told as one
+        output.show_error(output.error_fields(output.bug(error)), as_json=as_json)
+        return Exit.ERROR
+    return outcome.code
+
+
+def _perform(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> Outcome:
+    if verb.changes and not getattr(options, "dry_run", False):
+        from holdfast.engine import detached
+
+        if detached.is_possible(options.root):
+            return detached.run(arguments, options)
+    style = output.coloured if output.wants_colour() and not options.as_json else output.plain
+    return load(verb)(options, style)
+
+
+def load(verb: Verb) -> Callable[[argparse.Namespace, output.Style], Outcome]:
+    """The function that does the verb."""
+    module, _, name = verb.function.partition(":")
+    return cast(
+        "Callable[[argparse.Namespace, output.Style], Outcome]",
+        getattr(import_module(f"holdfast.engine.{module}"), name),
+    )
+
+
+def _on_terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated

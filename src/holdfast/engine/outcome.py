@@ -1,0 +1,78 @@
+"""What a verb comes to, and the machine and store that it works on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from holdfast.base.codec import JSON
+from holdfast.base.digests import Digest
+from holdfast.base.errors import HoldfastError
+from holdfast.engine.exits import Exit
+
+if TYPE_CHECKING:
+    from holdfast.host.live import Live
+    from holdfast.store.store import Store
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a verb that did not fail."""
+
+    result: JSON
+    """What --json prints; the keys of each verb are those of its result type, all of them, always."""
+    lines: tuple[str, ...] = ()
+    """The same for people."""
+    code: Exit = Exit.DONE
+
+
+@dataclass
+class Place:
+    """The root that a command is about, and its store."""
+
+    root: Path
+    _store: list[Store] = field(default_factory=list["Store"])
+
+    @property
+    def store(self) -> Store:
+        """Opened when first asked for, since looking around needs none.
+
+        Raises:
+            HoldfastError: it cannot be opened.
+        """
+        if not self._store:
+            from holdfast.store.store import open_store
+
+            here = self.is_running or os.environ.get("HOLDFAST_STORE")
+            self._store.append(open_store(None if here else self.root / "var/lib/holdfast"))
+        return self._store[0]
+
+    @property
+    def is_running(self) -> bool:
+        """It is the machine's own root."""
+        return self.root == Path("/")
+
+    @contextmanager
+    def live(self) -> Generator[Live]:
+        """Raises:
+        HoldfastError: the root cannot be opened.
+        """
+        from holdfast.host.live import open_live
+
+        with open_live(self.root, blobs=self._open) as live:
+            yield live
+
+    def _open(self, digest: Digest) -> BinaryIO:
+        return self.store.blobs.open(digest)
+
+
+def demand_root(what: str) -> None:
+    """Raises:
+    HoldfastError: this process is not root's.
+    """
+    if os.geteuid() != 0:
+        raise HoldfastError(f"only root may {what}", resolution="Run the command with sudo, or as root.")

@@ -1,0 +1,99 @@
+"""stdout for results, stderr for everything else: text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Iterable
+
+from holdfast.base.codec import JSON
+from holdfast.base.errors import HoldfastError
+from holdfast.base.event_lines import JsonLines, PlainLines
+from holdfast.base.events import Listener
+
+_TRACEBACK_VARIABLE = "HOLDFAST_TRACEBACK"
+_ANSI = {
+    "added": "32",
+    "removed": "31",
+    "changed": "33",
+    "heading": "1",
+    "good": "32",
+    "bad": "31",
+    "warning": "33",
+    "quiet": "2",
+}
+WriteText = Callable[[str], object]
+Style = Callable[[str, str], str]
+"""Kind of text and the text, to the text as it is shown."""
+
+
+def plain(_kind: str, text: str) -> str:
+    """No colours."""
+    return text
+
+
+def coloured(kind: str, text: str) -> str:
+    """ECMA-48 colours, for terminals."""
+    return f"\x1b[{_ANSI[kind]}m{text}\x1b[0m" if kind in _ANSI else text
+
+
+def wants_colour() -> bool:
+    """stdout is a terminal, and nobody asked for no colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def listener(*, as_json: bool, verbose: bool) -> Listener:
+    """Who draws events on stderr."""
+    return JsonLines(write_error_line) if as_json else PlainLines(write_error_line, verbose=verbose)
+
+
+def write_error_line(line: str) -> None:
+    """One whole line, at once: several threads may write, and the reader may be another process."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def write_json(value: JSON) -> None:
+    sys.stdout.write(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def error_fields(error: HoldfastError) -> dict[str, JSON]:
+    """An error as data: how it travels from a unit to its follower, and to the author's side."""
+    return {
+        "brief": error.brief,
+        "details": error.details,
+        "resolution": error.resolution,
+        "exit_code": int(error.exit_code),
+    }
+
+
+def show_error(fields: dict[str, JSON], *, as_json: bool) -> None:
+    """An error on stderr; as JSON it is the last event, ``failed``."""
+    if as_json:
+        write_error_line(json.dumps({"event": "failed", **fields}))
+        return
+    if os.environ.get(_TRACEBACK_VARIABLE):
+        sys.stderr.write(traceback.format_exc())
+    write_error_line(f"error: {fields['brief']}")
+    if fields["details"]:
+        write_error_line(textwrap.indent(str(fields["details"]), "  "))
+    if fields["resolution"]:
+        write_error_line(f"next: {fields['resolution']}")
+
+
+def bug(error: BaseException) -> HoldfastError:
+    """An exception that nobody expected, told as a defect."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    return HoldfastError(
+        f"this is a defect of Holdfast: {type(error).__name__}: {error}{place}",
+        details=traceback.format_exc() if os.environ.get(_TRACEBACK_VARIABLE) else "",
+        resolution=f"Run the command again with {_TRACEBACK_VARIABLE}=1 and report what it prints.",
+    )
