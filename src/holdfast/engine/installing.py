@@ -94,10 +94,11 @@ def _put_in_place(place: Path, contents: Mapping[str, bytes], about: About) -> N
                 path = new / name
                 path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 path.write_bytes(data)
-                path.chmod(0o644)
-            for directory, _, _ in os.walk(new):
-                Path(directory).chmod(0o755)
             _compile(new, place)
+            for directory, _, names in os.walk(new):  # whatever the umask of whoever installs
+                Path(directory).chmod(0o755)
+                for name in names:
+                    Path(directory, name).chmod(0o644)
             sync_file_system(new)
         if place.is_dir():  # damaged
             place.rename(place.with_name(f"{_NEW}{secrets.token_hex(6)}"))
