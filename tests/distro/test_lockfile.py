@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.base.codec import encode
+from holdfast.base.debian_versions import older
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
-from holdfast.distro.debian.versions import older
 from holdfast.distro.lockfile import (
     VERSION,
     Change,

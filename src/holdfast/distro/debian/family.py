@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from holdfast.base.codec import canonical_json
+from holdfast.base.debian_versions import older
 from holdfast.base.digests import digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
@@ -21,7 +22,6 @@ from holdfast.distro.debian.indexes import fetch_indexes, read_release
 from holdfast.distro.debian.mirrors import choose_mirror, machine_proxies
 from holdfast.distro.debian.releases import ARCHIVES, RELEASES, default_sources, find_release
 from holdfast.distro.debian.solve import Apt, Index, solve
-from holdfast.distro.debian.versions import older
 from holdfast.distro.download import Place, Wanted, fetch_all
 from holdfast.distro.family import Bootstrapped, Update
 from holdfast.distro.lockfile import Ids, LockedPackage, LockedSource, PackageSet, normalise

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.base.debian_versions import older
 from holdfast.base.process import run
-from holdfast.distro.debian.versions import older
 
 ORDERED = [
     "1.0~beta1~svn1245", "1.0~beta1", "1.0~rc1-1", "1.0", "1.0-0.1", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0-9", "1.0-10",
