@@ -49,7 +49,7 @@ FILES = {
     "etc/hosts": "127.0.0.1 localhost\n",
     "etc/timezone": "Europe/Prague\n",
     "etc/passwd": PASSWD
-    + "ann:x:1000:1000:Ann,,,:/home/ann:/bin/bash\nbob:x:1001:1500::/srv/bob:/usr/bin/fish\nold:x:1002:27::/home/old:/bin/gone\n",
+    + "ann:x:1000:1000:Ann,,,:/home/ann:/bin/bash\nbob:x:1001:1500::/srv/bob:/usr/bin/fish\nold:x:1002:27::/srv/old:/bin/gone\n",
     "etc/group": GROUP.replace("sudo:x:27:", "sudo:x:27:ann").replace("shadow:x:42:", "shadow:x:42:ann")
     + "docker:x:990:ann\nann:x:1000:\nteam:x:1500:ann\n",
     "etc/shadow": SHADOW + "ann:$y$secret:19000:0:99999:7:::\nbob:!:19000:0:99999:7:::\nold:!:19000:0:99999:7:::\n",

@@ -173,14 +173,14 @@ def test_an_adopted_account_gets_back_what_it_had() -> None:
     )
     declared = User(
         comment="E",
-        home="/home/eve",
+        home="/home/ops",
         shell="/bin/zsh",
         group="sudo",
         groups=("shadow",),
         hashed_password="$y$new",
     )
     made = settled(before, {"eve": declared})
-    assert made.accounts.passwd.find("eve") == ("eve", "x", "1500", "27", "E", "/home/eve", "/bin/zsh")
+    assert made.accounts.passwd.find("eve") == ("eve", "x", "1500", "27", "E", "/home/ops", "/bin/zsh")
     assert made.accounts.subuid.lines == ()
     bare = settled(made.accounts, {"eve": User()}, after(made))
     assert bare.accounts.render() == before.render()

@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "init": Entry("Define", "Write a first systems.py that works at once."),
     "eval": Entry("Define", "Evaluate systems to their manifests.", "evaluate"),
+    "facts": Entry("Define", "Print what a machine is: packages, files, units, people."),
     "explain": Entry("Define", "Tell where an option's value comes from, and what lost."),
     "options": Entry("Define", "Search the options that definitions can set."),
     "lock": Entry("Build", "Resolve packages and pin them in holdfast.lock."),

@@ -1,0 +1,49 @@
+"""Reading what a machine is: this one, the root of one that does not run, or one that is reached over ssh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.manifest.inventory import Inventory
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: click decorates functions of any signature
+LOCAL = "local"
+
+
+def root_option(function: F) -> F:
+    return click.option(
+        "--root",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Look below this directory: the root of a machine that does not run.",
+    )(function)
+
+
+def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
+    """Read the machine at ``where``: ``local`` or USER@HOST. ``contents``: with what is in the files that are found.
+
+    Raises:
+        HoldfastError: it cannot be reached or read.
+    """
+    if where != LOCAL:
+        if root is not None:
+            raise HoldfastError("--root names a directory of this machine", resolution="Leave out --root.")
+        return _look_far(where, contents=contents)
+    from holdfast.host.inventory import read_inventory
+    from holdfast.host.rooted import RootDirectory
+
+    with explain_os_errors(f"open the root {root or '/'}"):
+        directory = RootDirectory(root or Path("/"))
+    with directory:
+        return read_inventory(directory, contents=contents)
+
+
+def _look_far(where: str, *, contents: bool) -> Inventory:
+    raise HoldfastError(
+        f"{where} cannot be looked at yet{' with its files' if contents else ''}",
+        resolution="Run `holdfast facts` there, or mount its file system and name that with --root.",
+    )
