@@ -9,6 +9,8 @@ from typing import Literal
 from holdfast.base.digests import Digest
 from holdfast.host.accounts import Ids
 from holdfast.host.nodes import Node
+from holdfast.host.packages.change import PackageChange
+from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.state import State
 from holdfast.host.steps import Step
 from holdfast.manifest.model import Manifest
@@ -27,6 +29,8 @@ class Wanted:
     """Locked ids of accounts that are to be made."""
     artifact: Digest | None = None
     """The OCI artifact that it came in, if it came in one: what a store must keep for as long as the generation is there."""
+    packages: WantedPackages | None = None
+    """The locked packages; None where nothing is locked for it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Change:
     """Names what is staged for it, and marks the state that it leaves."""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    packages: PackageChange | None = None
+    """What comes before the steps. While it is not empty, the rest is planned without knowing what packages bring."""
 
     @property
     def empty(self) -> bool:

@@ -11,6 +11,7 @@ from holdfast.base.codec import DecodeError, canonical_json, decode
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.host.nodes import Node
+from holdfast.host.packages.record import PackageState
 
 STATE_VERSION = 1
 HOME = "/var/lib/holdfast/host"
@@ -113,6 +114,7 @@ class State:
     """Shared files, as long as nobody else has changed them since."""
     state_version: int = 0
     """The highest that a generation here had."""
+    packages: PackageState = field(default_factory=PackageState)
 
 
 def write_state(state: State) -> bytes:
