@@ -21,6 +21,7 @@ from holdfast.base.event_lines import JsonLines
 from holdfast.base.events import listen, message
 from holdfast.base.process import ProcessError
 from holdfast.base.process import run as run_program
+from holdfast.base.style import Style, coloured, plain
 from holdfast.engine import following, output, runs
 from holdfast.engine.about import archive_place, installed_place
 from holdfast.engine.exits import Exit
@@ -76,7 +77,7 @@ def run(arguments: list[str], options: argparse.Namespace) -> Outcome:
     return _follow(started)
 
 
-def follow_last(_options: argparse.Namespace, _style: output.Style) -> Outcome:
+def follow_last(_options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast follow`."""
     demand_root("follow a change")
     run = runs.last()
@@ -86,7 +87,7 @@ def follow_last(_options: argparse.Namespace, _style: output.Style) -> Outcome:
     return _follow(run)
 
 
-def work(options: argparse.Namespace, _style: output.Style) -> Outcome:
+def work(options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast work RUN`: what the unit runs."""
     from holdfast.engine.arguments import make_parser, verb_of
     from holdfast.engine.main import load
@@ -101,7 +102,7 @@ def work(options: argparse.Namespace, _style: output.Style) -> Outcome:
     ):
         try:
             inner = make_parser().parse_args(list(request.arguments))
-            outcome = load(verb_of(inner))(inner, output.coloured if request.colour else output.plain)
+            outcome = load(verb_of(inner))(inner, coloured if request.colour else plain)
         except HoldfastError as error:
             run.finish(Result(error.exit_code, None, (), output.error_fields(error)))
             raise

@@ -11,7 +11,7 @@ from holdfast.engine.about import archive_place, this_engine
 from holdfast.engine.outcome import Outcome
 
 if TYPE_CHECKING:
-    from holdfast.engine.output import Style
+    from holdfast.base.style import Style
 
 
 def version(_options: argparse.Namespace, _style: Style) -> Outcome:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import listen
+from holdfast.base.style import Style, coloured, plain
 from holdfast.engine import output
 from holdfast.engine.about import hold
 from holdfast.engine.arguments import Verb, make_parser, verb_of
@@ -80,15 +81,15 @@ def _perform(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> O
 
         if detached.is_possible(options.root):
             return detached.run(arguments, options)
-    style = output.coloured if output.wants_colour() and not options.as_json else output.plain
+    style = coloured if output.wants_colour() and not options.as_json else plain
     return load(verb)(options, style)
 
 
-def load(verb: Verb) -> Callable[[argparse.Namespace, output.Style], Outcome]:
+def load(verb: Verb) -> Callable[[argparse.Namespace, Style], Outcome]:
     """The function that does the verb."""
     module, _, name = verb.function.partition(":")
     return cast(
-        "Callable[[argparse.Namespace, output.Style], Outcome]",
+        "Callable[[argparse.Namespace, Style], Outcome]",
         getattr(import_module(f"holdfast.engine.{module}"), name),
     )
 

@@ -15,29 +15,7 @@ from holdfast.base.event_lines import JsonLines, PlainLines
 from holdfast.base.events import Listener
 
 _TRACEBACK_VARIABLE = "HOLDFAST_TRACEBACK"
-_ANSI = {
-    "added": "32",
-    "removed": "31",
-    "changed": "33",
-    "heading": "1",
-    "good": "32",
-    "bad": "31",
-    "warning": "33",
-    "quiet": "2",
-}
 WriteText = Callable[[str], object]
-Style = Callable[[str, str], str]
-"""Kind of text and the text, to the text as it is shown."""
-
-
-def plain(_kind: str, text: str) -> str:
-    """No colours."""
-    return text
-
-
-def coloured(kind: str, text: str) -> str:
-    """ECMA-48 colours, for terminals."""
-    return f"\x1b[{_ANSI[kind]}m{text}\x1b[0m" if kind in _ANSI else text
 
 
 def wants_colour() -> bool:

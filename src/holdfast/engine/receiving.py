@@ -27,6 +27,7 @@ from holdfast.base.digests import Digest, hex_of, parse_digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import describe_amount
 from holdfast.base.events import stage
+from holdfast.base.style import Style
 from holdfast.engine import output
 from holdfast.engine.outcome import Outcome, Place, demand_root
 from holdfast.store.store import Store
@@ -50,7 +51,7 @@ class Announced:
     """Digest to size in bytes."""
 
 
-def receive(options: argparse.Namespace, _style: output.Style) -> Outcome:
+def receive(options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast receive`."""
     demand_root("put generations into this machine's store")
     place = Place(options.root)
