@@ -19,6 +19,8 @@ from holdfast.manifest.model import SCHEMA_VERSION, Distribution, Identity, Mani
 
 _HELPER = "/var/lib/systemd/deb-systemd-helper-enabled"
 """Where deb-systemd-helper(1p) notes what packages enabled."""
+_BY_SYSTEMD = ("getty@.service", "remote-fs.target", "systemd-pstore.service", "systemd-resolved.service")
+"""What the script of Debian's package systemd enables without the helper."""
 _MASKED_HELPER = "/var/lib/systemd/deb-systemd-helper-masked"
 _PRESETS = ("/etc/systemd/system-preset", "/run/systemd/system-preset", "/usr/local/lib/systemd/system-preset", "/usr/lib/systemd/system-preset")  # fmt: skip
 _KINDS = {"wants": "wanted_by", "requires": "required_by", "upholds": "upheld_by"}
@@ -49,6 +51,7 @@ class _Units:
         self.units: dict[str, FoundUnit] = {}
         names = {name for place in _unit_places(root) for name in root.scan(place) if _NAME.fullmatch(name)}
         wanted = {name: Unit(enable=True) for name in names}
+        self._has_helper = isinstance(root.locate(_HELPER).node, Folder)
         self._facts = read_unit_facts(root, _asking(wanted))
 
     def _change(self, name: str, **changes: object) -> None:
@@ -125,11 +128,15 @@ class _Units:
                 continue
             links = [link for link in self._facts.links if self._enables(link, name)]
             preset = next((verb for verb, glob in presets if fnmatch.fnmatchcase(name, glob)), None)
-            helped = self._helped(name) and preset != "disable"
-            if not links and helped:
+            by_package = preset != "disable" if self._helped(name) else self._by_itself(name, preset)
+            if not links and by_package and self._helped(name):
                 self._change(name, enable=False)
-            elif links and not helped and preset != "enable":
+            elif links and not by_package:
                 self._enabled(name, links)
+
+    def _by_itself(self, name: str, preset: str | None) -> bool:
+        """Whether a unit is enabled although no package asked the helper for it."""
+        return name in _BY_SYSTEMD if self._has_helper else preset == "enable"
 
     def _enables(self, link: str, name: str) -> bool:
         directory, found = posixpath.split(link)
