@@ -16,6 +16,10 @@ from holdfast.base.events import message
 _POLL_SECONDS = 0.05
 
 
+class LockedError(HoldfastError):
+    """Somebody else holds the lock."""
+
+
 @contextmanager
 def file_lock(
     path: Path, *, shared: bool = False, wait_seconds: float = 0.0, purpose: str
@@ -26,7 +30,7 @@ def file_lock(
     person who is refused.
 
     Raises:
-        HoldfastError: another process still holds the lock after ``wait_seconds``; names it.
+        LockedError: another process still holds the lock after ``wait_seconds``; names it.
         OSError: the lock file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -52,7 +56,7 @@ def _acquire(descriptor: int, path: Path, shared: bool, wait_seconds: float, pur
         except BlockingIOError:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
             if time.monotonic() >= deadline:
-                raise HoldfastError(
+                raise LockedError(
                     f"{purpose} is locked by {holder}",
                     resolution=f"Wait for it to finish, then run the command again. The lock file is {path}.",
                 ) from None

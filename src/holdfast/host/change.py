@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from holdfast.base.codec import JSON, DecodeError, canonical_json, decode, encode
 from holdfast.base.digests import Digest
 from holdfast.host.accounts import Ids
 from holdfast.host.nodes import Node
@@ -13,6 +15,7 @@ from holdfast.host.packages.change import PackageChange
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.state import State
 from holdfast.host.steps import Step
+from holdfast.manifest.document import read_manifest
 from holdfast.manifest.model import Manifest
 
 ChangeKind = Literal[
@@ -31,6 +34,33 @@ class Wanted:
     """The OCI artifact that it came in, if it came in one: what a store must keep for as long as the generation is there."""
     packages: WantedPackages | None = None
     """The locked packages; None where nothing is locked for it."""
+
+    def origin(self) -> bytes:
+        """All but the manifest, as it is kept beside that one in ``wanted.json``."""
+        document = encode(self)
+        assert isinstance(document, dict)
+        return canonical_json({key: value for key, value in document.items() if key != "manifest"})
+
+
+def read_wanted(manifest: bytes, origin: bytes | None, *, what: str) -> Wanted:
+    """A generation as it is kept. One that was made in an image has no origin.
+
+    Raises:
+        HoldfastError: it is damaged; ``what`` names it.
+    """
+    document: JSON = json.loads(origin) if origin else {}
+    if not isinstance(document, dict):
+        raise DecodeError(f"{what} must be an object")
+    read = read_manifest(manifest, what=what)
+    return replace(decode(Wanted, {**document, "manifest": _BLANK}, what=what), manifest=read)
+
+
+_BLANK: JSON = {
+    "schema": 1,
+    "name": "",
+    "distribution": {"family": "", "release": "", "architecture": ""},
+    "identity": {"hostname": ""},
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +102,7 @@ class Change:
     @property
     def empty(self) -> bool:
         """Nothing is to be done: the machine is as it is wanted."""
-        return not self.steps
+        return not self.steps and (self.packages is None or self.packages.empty)
 
 
 @dataclass(frozen=True)

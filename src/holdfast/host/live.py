@@ -7,17 +7,18 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
+from holdfast.host.content import Blobs
 from holdfast.host.rooted import RootDirectory
 
 if TYPE_CHECKING:
     from holdfast.host.systemd import Systemd
 
-Blobs = Callable[[Digest], BinaryIO]
-"""Opens stored content by its digest."""
+
+def _nothing(_where: str) -> None:
+    return
 
 
 @dataclass
@@ -30,6 +31,10 @@ class Live:
     systemd: Systemd | None
     """None where none runs: below ``--root``, in a chroot, in a container without one. Steps that need it do not exist then."""
     blobs: Blobs
+    running: bool = False
+    """It is the machine itself, where other programs change things at the same time."""
+    checkpoint: Callable[[str], None] = _nothing
+    """Called wherever a crash leaves something else behind than elsewhere: tests crash there."""
 
 
 @contextmanager
@@ -42,7 +47,8 @@ def open_live(path: Path = Path("/"), *, blobs: Blobs) -> Generator[Live]:
     with explain_os_errors(f"open the root {path}"):
         root = RootDirectory(path)
     with root:
-        yield Live(root, path, _systemd() if path.samefile("/") else None, blobs)
+        running = path.samefile("/")
+        yield Live(root, path, _systemd() if running else None, blobs, running)
 
 
 def _systemd() -> Systemd | None:

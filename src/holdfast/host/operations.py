@@ -1,16 +1,40 @@
 """What can be done to a machine: the verbs of the command, each with a typed result.
 
-Every one of them first recovers what a crash left behind, except those that only look.
+Those that change something hold the lock, and first finish or take back what a crash left behind. Those that only look change nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
-from holdfast.base.digests import Digest
-from holdfast.host.change import Change
-from holdfast.host.nodes import Node
+from holdfast.base.digests import Digest, hex_of
+from holdfast.base.errors import HoldfastError
+from holdfast.host import state as places
+from holdfast.host.actions import Action, Keep
+from holdfast.host.change import Change, Wanted
+from holdfast.host.drift import Drift, read_drift
+from holdfast.host.facts import read_recorded_state
+from holdfast.host.generations import Generation, Generations
+from holdfast.host.home import home_path, locked
+from holdfast.host.journal import read_journal
+from holdfast.host.live import Live
+from holdfast.host.nodes import File, Folder, Secret, Special
+from holdfast.host.preparing import (
+    Request,
+    prepare,
+    prepare_state,
+    warn_of_interruption,
+    with_differences,
+)
+from holdfast.host.state import Adopted, State
+from holdfast.host.transaction import execute
+from holdfast.host.transaction import recover as recover_run
+
+__all__ = ["Drift", "Generation"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +45,9 @@ class SwitchOptions:
     """Take the change back unless ``confirm`` comes within so many seconds."""
     irreversible_packages: bool = False
     """Go on where the old packages cannot be had any more."""
+
+
+DEFAULTS = SwitchOptions()
 
 
 @dataclass(frozen=True)
@@ -43,29 +70,6 @@ class SwitchResult:
 
 
 @dataclass(frozen=True)
-class Drift:
-    """One managed path that is not as it was put there."""
-
-    path: str
-    what: Literal["changed", "missing", "metadata", "other"]
-    """Content; gone; mode or owner; something of another kind is there."""
-    wanted: Node
-    found: Node
-
-
-@dataclass(frozen=True)
-class Generation:
-    number: int
-    manifest: Digest
-    name: str
-    """Of the system, as its definition calls it."""
-    current: bool = False
-    pending: bool = False
-    """It becomes current at the next boot."""
-    artifact: Digest | None = None
-
-
-@dataclass(frozen=True)
 class Status:
     generation: int | None
     """None: Holdfast manages nothing here."""
@@ -81,3 +85,298 @@ class Status:
     interrupted: str = ""
     """A run that did not end: what it was to do. The next command that changes something recovers from it."""
     generations: tuple[Generation, ...] = field(default_factory=tuple)
+
+
+def plan(live: Live, wanted: Wanted, *, diffs: bool = True) -> Change:
+    """What a switch would do. Nothing is changed, and no lock is needed.
+
+    Raises:
+        HoldfastError: the machine cannot be read, or cannot be made what is wanted; names every reason.
+    """
+    return _looked_at(live, Request("switch", wanted), diffs=diffs)
+
+
+def plan_rollback(live: Live, number: int | None = None, *, diffs: bool = True) -> Change:
+    """What :func:`rollback` would do."""
+    return _looked_at(live, _rollback_request(live, number), diffs=diffs)
+
+
+def plan_deactivate(live: Live, *, diffs: bool = True) -> Change:
+    """What :func:`deactivate` would do."""
+    return _looked_at(live, _deactivate_request(live), diffs=diffs)
+
+
+def plan_repair(live: Live, paths: Collection[str] = (), *, diffs: bool = True) -> Change:
+    """What :func:`repair` would do."""
+    return _looked_at(live, _repair_request(live, paths), diffs=diffs)
+
+
+def _looked_at(live: Live, request: Request, *, diffs: bool) -> Change:
+    prepared = prepare(live, request)
+    change = with_differences(prepared, live) if diffs else prepared.change
+    return warn_of_interruption(change, live)
+
+
+def switch(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Make the machine what is wanted, or leave it as it is.
+
+    Raises:
+        TakenBackError: it failed, and everything is as before.
+        StuckError: it failed, and not everything could be taken back.
+        RefusedError: a check forbids it.
+        BusyError: another run holds the lock.
+        HoldfastError: it was not begun.
+    """
+    with _changing(live, options) as work:
+        return work.make(Request("switch", wanted))
+
+
+def rollback(live: Live, number: int | None = None, options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Go to a generation that was there before: a fresh plan towards it. Default: the one before the current one.
+
+    Raises:
+        HoldfastError: there is no such generation; otherwise as :func:`switch`.
+    """
+    with _changing(live, options) as work:
+        return work.make(_rollback_request(live, number))
+
+
+def deactivate(live: Live, options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Give everything back as it was found. Accounts that still own something are locked; ids are never used again.
+
+    Raises:
+        HoldfastError: as :func:`switch`.
+    """
+    with _changing(live, options) as work:
+        return work.make(_deactivate_request(live))
+
+
+def repair(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Put drifted paths back to what the current generation says; without ``paths``, all of them.
+
+    Raises:
+        HoldfastError: a path is not managed; otherwise as :func:`switch`.
+    """
+    with _changing(live, options) as work:
+        return work.make(_repair_request(live, paths))
+
+
+def adopt(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Accept drifted paths as they are, until the definition says something else about them; without ``paths``, all of them.
+
+    Raises:
+        HoldfastError: a path is not managed, or of a kind that cannot be accepted; otherwise as :func:`switch`.
+    """
+    with _changing(live, options) as work:
+        state = _managed_state(live)
+        paths_there = _selected(live, state, paths)
+        drift = [one for one in read_drift(live.root, state) if one.path in paths_there]
+        impossible = [
+            one.path
+            for one in drift
+            if isinstance(one.found, Special)
+            or isinstance(one.wanted, Secret)
+            or (isinstance(one.found, Folder) != isinstance(one.wanted, Folder))
+        ]
+        if impossible:
+            raise HoldfastError(
+                "not everything can be accepted as it is",
+                details="\n".join(f"- {path}" for path in impossible),
+                resolution="Repair these paths, or change the definition: what is there is a secret, a device, or a directory in place of a file.",
+            )
+        return work.adopt(state, drift)
+
+
+def recover(live: Live, options: SwitchOptions = DEFAULTS) -> Recovered | None:
+    """Finish or take back a run that did not end; None when there was none.
+
+    Raises:
+        StuckError: not everything could be taken back.
+        BusyError: that run, or another one, is still under way.
+    """
+    with _changing(live, options) as work:
+        return work.recovered
+
+
+def status(live: Live) -> Status:
+    """What is current, what drifted, what waits.
+
+    Raises:
+        HoldfastError: the machine cannot be read.
+    """
+    home = home_path(live)
+    state = read_recorded_state(live.root)
+    kept = Generations(home, state)
+    entry = read_journal(home)
+    listed = kept.list()
+    common = Status(
+        None,
+        pending=kept.pending(),
+        interrupted=entry.what if entry else "",
+        generations=listed,
+    )
+    if state is None or not state.active:
+        return common
+    return replace(
+        common,
+        generation=state.generation,
+        name=next((one.name for one in listed if one.current), ""),
+        manifest=state.manifest,
+        drift=read_drift(live.root, state),
+        adopted=tuple(sorted(state.adopted)),
+    )
+
+
+def generations(live: Live) -> tuple[Generation, ...]:
+    """All that the machine has, in order.
+
+    Raises:
+        HoldfastError: one is damaged.
+    """
+    return _generations(live).list()
+
+
+def show_generation(live: Live, number: int) -> Wanted:
+    """What a generation was wanted to be.
+
+    Raises:
+        HoldfastError: there is no such generation.
+    """
+    return _generations(live).read(number)
+
+
+def delete_generation(live: Live, number: int, options: SwitchOptions = DEFAULTS) -> None:
+    """Forget a generation.
+
+    Raises:
+        HoldfastError: it is not there, current, or waits for the next boot.
+    """
+    with _changing(live, options):
+        _generations(live).delete(number)
+
+
+def prune_generations(live: Live, keep: int, options: SwitchOptions = DEFAULTS) -> tuple[int, ...]:
+    """Forget all but the newest ``keep``, never the current one; returns the numbers of those that went.
+
+    Raises:
+        HoldfastError: one cannot be removed.
+    """
+    with _changing(live, options):
+        return _generations(live).prune(keep)
+
+
+def register(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> Generation:
+    """Record a generation and activate nothing.
+
+    Raises:
+        HoldfastError: it cannot be written.
+    """
+    with _changing(live, options):
+        kept = _generations(live)
+        number = kept.register(wanted)
+        return next(one for one in kept.list() if one.number == number)
+
+
+def activate(live: Live, number: int | None = None, options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Make a recorded generation the current one; without a number, the newest.
+
+    Raises:
+        HoldfastError: there is no such generation; otherwise as :func:`switch`.
+    """
+    with _changing(live, options) as work:
+        kept = _generations(live)
+        numbers = kept.numbers()
+        if number is None and not numbers:
+            raise HoldfastError(
+                "there is no generation on this machine yet", resolution="Run `holdfast switch` first."
+            )
+        chosen = numbers[-1] if number is None else number
+        return work.make(Request("activate", kept.read(chosen), generation=chosen))
+
+
+def _generations(live: Live) -> Generations:
+    return Generations(home_path(live), read_recorded_state(live.root))
+
+
+def _rollback_request(live: Live, number: int | None) -> Request:
+    kept = _generations(live)
+    chosen = kept.previous() if number is None else number
+    return Request("rollback", kept.read(chosen), generation=chosen)
+
+
+def _deactivate_request(live: Live) -> Request:
+    _managed_state(live)
+    return Request("deactivate", None)
+
+
+def _repair_request(live: Live, paths: Collection[str]) -> Request:
+    state = _managed_state(live)
+    only = _selected(live, state, paths) if paths else None
+    wanted = _generations(live).read(state.generation)
+    return Request("repair", wanted, generation=state.generation, only=only)
+
+
+def _managed_state(live: Live) -> State:
+    state = read_recorded_state(live.root)
+    if state is None or not state.active:
+        raise HoldfastError(
+            "Holdfast manages nothing on this machine: there is no generation yet",
+            resolution="Run `holdfast switch` first.",
+        )
+    return state
+
+
+def _selected(live: Live, state: State, paths: Collection[str]) -> frozenset[str]:
+    """Real paths of those that were asked for, or all."""
+    if not paths:
+        return frozenset(state.paths)
+    real = {path: live.root.locate(path).real for path in paths}
+    foreign = [path for path in paths if real[path] not in state.paths]
+    if foreign:
+        raise HoldfastError(
+            f"{', '.join(foreign)}: not managed by Holdfast",
+            resolution="`holdfast status` shows what drifted; give paths as they are there.",
+        )
+    return frozenset(real.values())
+
+
+class _Changing:
+    """The machine while its lock is held."""
+
+    def __init__(self, live: Live, home: Path, recovered: Recovered | None) -> None:
+        self._live, self._home, self.recovered = live, home, recovered
+
+    def make(self, request: Request) -> SwitchResult:
+        prepared = prepare(self._live, request)
+        execute(prepared, self._live, self._home)
+        return SwitchResult(prepared.change, self.recovered)
+
+    def adopt(self, state: State, drift: list[Drift]) -> SwitchResult:
+        if not drift:
+            nothing = Change("adopt", state.generation, state.generation, (), (), state, state)
+            return SwitchResult(nothing, self.recovered)
+        kept = set(self._live.root.locate(places.KEPT).names)
+        keeping: dict[str, Action] = {}
+        accepted, paths = dict(state.adopted), dict(state.paths)
+        for one in drift:
+            earlier = state.adopted.get(one.path)
+            accepted[one.path] = Adopted(earlier.declared if earlier else one.wanted, one.found)
+            paths[one.path] = replace(paths[one.path], node=one.found)
+            if isinstance(one.found, File) and hex_of(one.found.digest) not in kept:
+                keeping[one.found.digest] = Keep(one.path, one.found.digest, "accepted as it is")
+        new = replace(state, adopted=accepted, paths=paths)
+        prepared = prepare_state(self._live, "adopt", state, new, tuple(keeping.values()))
+        execute(prepared, self._live, self._home)
+        return SwitchResult(prepared.change, self.recovered)
+
+
+@contextmanager
+def _changing(live: Live, options: SwitchOptions) -> Generator[_Changing]:
+    with locked(live, wait_seconds=options.wait_seconds) as home:
+        done = recover_run(live, home)
+        recovered = None
+        if done is not None:
+            state = read_recorded_state(live.root)
+            current = state.generation if state and state.active else None
+            recovered = Recovered("finished" if done.finished else "undone", current, done.entry.what)
+        yield _Changing(live, home, recovered)

@@ -1,0 +1,53 @@
+"""What of ours is not as we put it there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from holdfast.base.errors import explain_os_errors
+from holdfast.host.nodes import Absent, File, Node, Secret, Symlink
+from holdfast.host.rooted import RootDirectory
+from holdfast.host.state import State
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One managed path that is not as it was put there."""
+
+    path: str
+    what: Literal["changed", "missing", "metadata", "other"]
+    """Content; gone; mode or owner alone; something of another kind is there, or something where nothing should be."""
+    wanted: Node
+    found: Node
+
+
+def read_drift(root: RootDirectory, state: State) -> tuple[Drift, ...]:
+    """Compare every managed path with the state, in the order of paths.
+
+    Raises:
+        HoldfastError: the root cannot be read.
+    """
+    found: list[Drift] = []
+    with explain_os_errors("compare managed files"):
+        for path, managed in sorted(state.paths.items()):
+            located = root.locate(path)
+            drift = compare(path, managed.node, located.node)
+            if drift is not None:
+                found.append(drift)
+    return tuple(found)
+
+
+def compare(path: str, wanted: Node, found: Node) -> Drift | None:
+    """How ``found`` differs from ``wanted``; None when it does not."""
+    if isinstance(wanted, Secret) and isinstance(found, File):
+        found = replace(wanted, mode=found.mode, uid=found.uid, gid=found.gid)
+    if wanted == found:
+        return None
+    if isinstance(found, Absent):
+        return Drift(path, "missing", wanted, found)
+    if type(wanted) is not type(found):
+        return Drift(path, "other", wanted, found)
+    if isinstance(wanted, File) and isinstance(found, File) and wanted.digest != found.digest:
+        return Drift(path, "changed", wanted, found)
+    return Drift(path, "changed" if isinstance(wanted, Symlink) else "metadata", wanted, found)

@@ -1,0 +1,358 @@
+"""Changing files so that every one of them can be put back: new content is staged beside its place, the old is held, then renamed.
+
+What is replaced or removed is held by a hard link in the journal, so that putting it back brings back the very file, with owner,
+times, ACLs, capabilities and labels; a copy with all of these where the file system is another one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from holdfast.base.atomic import sync_directory, sync_file_system
+from holdfast.base.digests import Digest, hex_of
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.host import state as places
+from holdfast.host.account_lock import account_lock
+from holdfast.host.actions import (
+    Action,
+    Drop,
+    Keep,
+    MakeDirectory,
+    PutFile,
+    PutLink,
+    Remove,
+    RemoveDirectory,
+    SetDirectory,
+)
+from holdfast.host.content import NEW, Contents, copy_into, remove_directory, set_directory
+from holdfast.host.live import Live
+from holdfast.host.nodes import Absent, File, Node, Symlink
+from holdfast.host.rooted import read_attributes, read_node, write_attributes
+from holdfast.host.steps import ChangeFiles, Commit, Step
+from holdfast.host.tables import FIELDS
+
+_ACCOUNTS = frozenset(f"/etc/{name}" for name in FIELDS)
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
+"""What link(2) says where a file cannot have a second name there."""
+
+
+class Files:
+    """The file actions of one run."""
+
+    def __init__(
+        self, live: Live, transaction: str, held: Path, contents: Mapping[Digest, bytes] | None = None
+    ) -> None:
+        """``held``: the journal's directory of what is replaced. ``contents``: needed to stage, not to take back."""
+        self._live, self._root = live, live.root
+        self._transaction = transaction
+        self._held_path = held
+        self._contents = Contents(contents or {}, live.root, live.blobs)
+        self._certain = True
+        self._devices: dict[int, Path] = {}
+        """A directory on each file system that was written to."""
+
+    def stage(self, steps: Sequence[Step]) -> None:
+        """Put all new content beside its place and hold what it replaces; durable when this returns.
+
+        Raises:
+            HoldfastError: something is not as it was when the change was planned, content is damaged, or the disk is full.
+        """
+        self._note_device(self._held_path)
+        for number, step in enumerate(steps):
+            if isinstance(step, (ChangeFiles, Commit)):
+                for index, action in enumerate(step.actions):
+                    with explain_os_errors(f"prepare {action.path}"):
+                        self._stage(f"{number}-{index}", action)
+        for path in self._devices.values():
+            with explain_os_errors("write to the disk"):
+                sync_file_system(path)
+
+    def do(self, number: int, step: ChangeFiles | Commit) -> None:
+        """Rename everything into place. A commit comes after everything else is durable, and is itself durable when this returns.
+
+        Raises:
+            HoldfastError: a path is not as it was when the change was planned, or cannot be changed.
+        """
+        home = self._held_path.parents[1]
+        if isinstance(step, Commit):
+            for device, path in self._devices.items():
+                if device != home.stat().st_dev:  # on its own, renames keep their order
+                    sync_file_system(path)
+        with self._others_kept_out(step.actions):
+            for index, action in enumerate(step.actions):
+                with explain_os_errors(f"change {action.path} ({action.reason})"):
+                    self._do(f"{number}-{index}", action)
+                self._live.checkpoint(f"{number}-{index}")
+        if isinstance(step, Commit):
+            sync_directory(home)
+
+    def undo(self, number: int, step: ChangeFiles | Commit, *, certain: bool = True) -> None:
+        """Make every path what it was; a path that is so already is left alone. ``certain``: the step was begun.
+
+        Raises:
+            HoldfastError: paths that could not be put back; all others were.
+        """
+        problems: list[str] = []
+        self._certain = certain
+        with self._others_kept_out(step.actions):
+            for index in reversed(range(len(step.actions))):
+                action = step.actions[index]
+                try:
+                    self._undo(f"{number}-{index}", action)
+                except (OSError, HoldfastError) as error:
+                    problems.append(f"{action.path}: {error}")
+                self._live.checkpoint(f"undo {number}-{index}")
+        if problems:
+            raise HoldfastError(
+                f"{len(problems)} paths could not be put back",
+                details="\n".join(f"- {problem}" for problem in problems),
+                resolution=f"What was there is in {self._held_path}.",
+            )
+
+    def clean(self, steps: Sequence[Step]) -> None:
+        """Remove what was staged and not put in place. Nothing of it is needed any more."""
+        for number, step in enumerate(steps):
+            if isinstance(step, (ChangeFiles, Commit)):
+                for index, action in enumerate(step.actions):
+                    if isinstance(action, (PutFile, PutLink)):
+                        self._unstage(f"{number}-{index}", action.path)
+
+    def sync(self) -> None:
+        """Make durable what was written."""
+        for path in self._devices.values():
+            sync_file_system(path)
+
+    # --- staging ---
+
+    def _stage(self, key: str, action: Action) -> None:
+        if isinstance(action, Keep):
+            self._keep(action)
+            return
+        if not isinstance(action, (PutFile, PutLink, Remove)):
+            return
+        if isinstance(action.before, (File, Symlink)):
+            self._hold(key, action.path, action.before)
+        if isinstance(action, Remove):
+            return
+        with self._nearest(action.path) as (directory, where):
+            self._note_device(where, directory)
+            if isinstance(action, PutLink):
+                os.symlink(action.node.target, self._temporary(key), dir_fd=directory)
+            else:
+                self._contents.make(directory, self._temporary(key), action.node, action.attributes)
+
+    def _hold(self, key: str, path: str, before: Node) -> None:
+        held = self._held_path / key
+        with self._root.parent(path) as (directory, name):
+            self._note_device(self._live.path / path.lstrip("/"), directory, parent=True)
+            try:
+                os.link(name, held, src_dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                raise _changed(path) from None
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+                _copy_with_everything(directory, name, held)
+        if _node_at(held) != before:
+            raise _changed(path)
+
+    def _keep(self, action: Keep) -> None:
+        with self._root.parent(action.path) as (directory, name):
+            source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        temporary = self._held_path / "keeping"
+        with os.fdopen(source, "rb") as stream:
+            descriptor = os.open(temporary, NEW, 0o600)
+            try:
+                found = copy_into(stream, descriptor)
+            finally:
+                os.close(descriptor)
+        if found != action.digest:
+            raise _changed(action.path)
+        temporary.rename(self._kept_path(action.digest))
+
+    # --- forward ---
+
+    def _do(self, key: str, action: Action) -> None:
+        if isinstance(action, (Keep, Drop)):
+            return  # kept when it was staged; forgetting it is part of taking back alone
+        with self._root.parent(action.path) as (directory, name):
+            if isinstance(action, (PutFile, PutLink)):
+                self._check(directory, name, action)
+                temporary = self._temporary(key)
+                try:
+                    os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                except FileNotFoundError:
+                    with self._nearest(action.path, having=temporary) as (source, _):
+                        os.rename(temporary, name, src_dir_fd=source, dst_dir_fd=directory)
+            elif isinstance(action, MakeDirectory):
+                os.mkdir(name, 0o700, dir_fd=directory)
+                set_directory(directory, name, action.node)
+            elif isinstance(action, SetDirectory):
+                set_directory(directory, name, action.node)
+            elif isinstance(action, Remove):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+            else:
+                remove_directory(directory, name)
+
+    def _check(self, directory: int, name: str, action: PutFile | PutLink) -> None:
+        """Do not overwrite what somebody put there since the change was planned."""
+        shared = isinstance(action, PutFile) and action.edit
+        if isinstance(action.before, Absent) or shared:
+            found = _node_in(directory, name)
+            if found != action.before:
+                raise _changed(action.path)
+
+    # --- back ---
+
+    def _undo(self, key: str, action: Action) -> None:
+        if isinstance(action, (PutFile, PutLink)) and self._unstage(key, action.path):
+            return  # it was not put in place
+        if isinstance(action, Drop):
+            return
+        if isinstance(action, Keep):
+            self._kept_path(action.digest).unlink(missing_ok=True)
+            return
+        made = isinstance(action, MakeDirectory) or isinstance(getattr(action, "before", None), Absent)
+        if made and self._root.locate(action.path).missing:
+            return  # not even the directory is there
+        with self._root.parent(action.path) as (directory, name):
+            self._note_device(self._live.path / action.path.lstrip("/"), directory, parent=True)
+            if isinstance(action, MakeDirectory):
+                remove_directory(directory, name)
+            elif isinstance(action, (SetDirectory, RemoveDirectory)):
+                with suppress(FileExistsError):
+                    os.mkdir(name, 0o700, dir_fd=directory)
+                set_directory(directory, name, action.before)
+            elif isinstance(action.before, (File, Symlink)):
+                self._put_back(key, directory, name, action.before)
+            elif isinstance(action, (PutFile, PutLink)) and (
+                self._certain or _node_in(directory, name) == action.node
+            ):
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+
+    def _put_back(self, key: str, directory: int, name: str, before: Node) -> None:
+        held = self._held_path / key
+        if not os.path.lexists(held):  # never held: never replaced
+            if _node_in(directory, name) != before:
+                raise HoldfastError(f"what was there is not in {self._held_path}")
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(held.lstat(), os.stat(name, dir_fd=directory, follow_symlinks=False)):
+                return
+        temporary = f"{self._temporary(key)}-back"  # not the name of what is staged: that one means that nothing was done
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)
+        try:
+            os.link(held, temporary, dst_dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            if _node_in(directory, name) == before:
+                return
+            with _directory(self._held_path) as source:
+                _copy_with_everything(source, key, temporary, to=directory)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+    def _unstage(self, key: str, path: str) -> bool:
+        """Remove what was staged for a path; whether it was still there."""
+        temporary = self._temporary(key)
+        with suppress(FileNotFoundError), self._nearest(path, having=temporary) as (directory, _):
+            os.unlink(temporary, dir_fd=directory)
+            return True
+        return False
+
+    # --- places ---
+
+    def _temporary(self, key: str) -> str:
+        return f".holdfast-{self._transaction}-{key}"
+
+    @contextmanager
+    def _nearest(self, path: str, *, having: str = "") -> Generator[tuple[int, Path]]:
+        """The nearest directory above ``path`` that is there (and has the name ``having``): things are staged in it.
+
+        Raises:
+            FileNotFoundError: none has that name.
+        """
+        parts = [part for part in path.split("/") if part]
+        for count in range(len(parts) - 1, -1, -1):
+            above = "/".join(parts[:count])
+            with ExitStack() as stack:
+                try:
+                    directory, _ = stack.enter_context(self._root.parent(f"/{above}/x"))
+                    if having:
+                        os.stat(having, dir_fd=directory, follow_symlinks=False)
+                except (HoldfastError, FileNotFoundError):
+                    continue
+                yield directory, self._live.path / above
+                return
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), having)
+
+    def _kept_path(self, digest: Digest) -> Path:
+        return self._held_path.parents[1] / Path(places.KEPT).name / hex_of(digest)
+
+    def _note_device(self, path: Path, directory: int | None = None, *, parent: bool = False) -> None:
+        status = path.stat() if directory is None else os.fstat(directory)
+        self._devices.setdefault(status.st_dev, path.parent if parent else path)
+
+    @contextmanager
+    def _others_kept_out(self, actions: Sequence[Action]) -> Generator[None]:
+        """Hold the lock of the account files where they change and other programs run."""
+        shared = any(action.path in _ACCOUNTS and isinstance(action, PutFile) for action in actions)
+        with ExitStack() as stack:
+            if shared and self._live.running:
+                stack.enter_context(account_lock(self._root))
+            yield
+
+
+def _changed(path: str) -> HoldfastError:
+    return HoldfastError(
+        f"{path} was changed by something else while this change was being made",
+        resolution="Run the command again.",
+    )
+
+
+def _node_in(directory: int, name: str) -> Node:
+    try:
+        return read_node(directory, name)
+    except FileNotFoundError:
+        return Absent()
+
+
+def _node_at(path: Path) -> Node:
+    with _directory(path.parent) as directory:
+        return _node_in(directory, path.name)
+
+
+@contextmanager
+def _directory(path: Path) -> Generator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _copy_with_everything(source: int, name: str, target: Path | str, *, to: int | None = None) -> None:
+    """Copy a file or link with owner, mode, times and attributes."""
+    status = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if isinstance(read_node(source, name, hashing=False), Symlink):
+        os.symlink(os.readlink(name, dir_fd=source), target, dir_fd=to)
+        os.chown(target, status.st_uid, status.st_gid, dir_fd=to, follow_symlinks=False)
+        return
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
+    with os.fdopen(descriptor, "rb") as stream:
+        copy = os.open(target, NEW, 0o600, dir_fd=to)
+        try:
+            copy_into(stream, copy)
+            os.fchown(copy, status.st_uid, status.st_gid)
+            write_attributes(copy, read_attributes(stream.fileno()))
+            os.fchmod(copy, status.st_mode & 0o7777)
+            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(copy)

@@ -1,0 +1,149 @@
+"""From what a machine is to become to the change that makes it so: facts are read, everything else is decided without looking."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from holdfast.base.digests import Digest, digest_bytes
+from holdfast.host import state as places
+from holdfast.host.accounts import Ids
+from holdfast.host.actions import Action, MakeDirectory
+from holdfast.host.change import Change, ChangeKind, FileChange, Prepared, Wanted
+from holdfast.host.content import Contents
+from holdfast.host.diffs import file_changes, with_difference
+from holdfast.host.facts import Facts, Recording, read_facts, read_recorded_state
+from holdfast.host.generations import Generations
+from holdfast.host.home import home_path
+from holdfast.host.journal import read_journal
+from holdfast.host.live import Live
+from holdfast.host.plan import Plan, make_plan
+from holdfast.host.state import Managed, State
+from holdfast.host.steps import ChangeFiles, Commit, Step
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for."""
+
+    kind: ChangeKind
+    wanted: Wanted | None
+    """None: nothing of ours."""
+    generation: int | None = None
+    """The number it gets; None: that of the same generation if it is current, otherwise a new one."""
+    only: Collection[str] | None = None
+    """Real paths to which the change is limited."""
+
+
+def prepare(live: Live, request: Request) -> Prepared:
+    """Look at the machine and plan.
+
+    Raises:
+        HoldfastError: the machine cannot be read, or cannot be made what is asked for; names every reason.
+    """
+    home = home_path(live)
+    state = read_recorded_state(live.root)
+    wanted = request.wanted
+    if wanted is None:
+        recording = Recording(state.generation if state else 0, b"")
+    else:
+        number = request.generation or Generations(home, state).number_for(wanted)
+        recording = Recording(number, wanted.origin())
+    manifest = wanted.manifest if wanted else None
+    ids, epoch = wanted.ids if wanted else Ids(), int(time.time())
+    facts = read_facts(live.root, manifest, state, ids=ids, epoch=epoch, recording=recording)
+    plan = make_plan(facts, state, manifest, ids=ids, epoch=epoch, recording=recording)
+    if request.only is not None:
+        plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=())
+    return _assemble(request, plan, facts, state, transaction=secrets.token_hex(6))
+
+
+def _assemble(
+    request: Request, plan: Plan, facts: Facts, state: State | None, *, transaction: str
+) -> Prepared:
+    """The steps, in their order (pure)."""
+    steps: list[Step] = [step for step in plan.secrets if step.when == "undo"]
+    if plan.actions:
+        steps.append(ChangeFiles(plan.actions))
+    steps += [step for step in plan.secrets if step.when == "do"]
+    if steps or plan.record:
+        plan = plan.marked(transaction)
+        steps.append(Commit(plan.record))
+    current = state if state and state.active else None
+    managed: Mapping[str, Managed] = state.paths if state else {}
+    found = {path: located.node for path, located in facts.managed.items()}
+    change = Change(
+        request.kind,
+        current.generation if current else None,
+        plan.state.generation if plan.state.active else None,
+        tuple(steps),
+        file_changes(plan.actions, plan.secrets, managed, found),
+        state,
+        plan.state,
+        transaction,
+        plan.notes,
+    )
+    return Prepared(change, plan.contents)
+
+
+def prepare_state(
+    live: Live, kind: ChangeKind, state: State, new: State, keeping: tuple[Action, ...]
+) -> Prepared:
+    """A change of nothing but what is recorded, and of what is kept for it."""
+    found = live.root.locate(places.STATE).node
+    marked = Plan(keeping, (), {}, new, state_before=found).marked(secrets.token_hex(6))
+    steps: tuple[Step, ...] = (
+        *((ChangeFiles(keeping),) if keeping else ()),
+        Commit(marked.record),
+    )
+    change = Change(
+        kind,
+        state.generation,
+        new.generation,
+        steps,
+        (),
+        state,
+        marked.state,
+        marked.state.transaction,
+    )
+    return Prepared(change, marked.contents)
+
+
+def _limited(actions: tuple[Action, ...], only: Collection[str]) -> tuple[Action, ...]:
+    """The actions for some paths, and the directories that these need."""
+    above = {str(parent) for path in only for parent in Path(path).parents}
+    return tuple(
+        action
+        for action in actions
+        if action.path in only or (isinstance(action, MakeDirectory) and action.path in above)
+    )
+
+
+def with_differences(prepared: Prepared, live: Live) -> Change:
+    """The change with what changes in the text of files; nothing is changed by looking.
+
+    Raises:
+        HoldfastError: stored content is missing.
+    """
+    contents = Contents(prepared.contents, live.root, live.blobs)
+
+    def read(path: str, digest: Digest) -> bytes | None:
+        if not path:
+            return contents.read(digest)
+        data = live.root.read(path)
+        return data if data is not None and digest_bytes(data) == digest else None
+
+    files: tuple[FileChange, ...] = tuple(with_difference(one, read) for one in prepared.change.files)
+    return replace(prepared.change, files=files)
+
+
+def warn_of_interruption(change: Change, live: Live) -> Change:
+    """A plan says when it is made on a machine on which a run did not end."""
+    entry = read_journal(home_path(live))
+    if entry is None:
+        return change
+    told = f"a run did not end ({entry.what}): the next command that changes something takes it back first"
+    return replace(change, warnings=(*change.warnings, told))

@@ -1,0 +1,217 @@
+"""Carrying out a change so that at any moment, a power cut included, it can be finished or taken back.
+
+The order of things: the journal (one fsync), all new content and all that is replaced (one syncfs for each file system), then the
+steps, last of them the commit: the rename of the state file decides. Whoever finds a journal takes back what was begun, unless
+the state is already the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.base.digests import digest_bytes
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.events import message, stage
+from holdfast.host import state as places
+from holdfast.host.change import Prepared
+from holdfast.host.doing import doing
+from holdfast.host.failures import StuckError, TakenBackError
+from holdfast.host.files import Files
+from holdfast.host.journal import Entry, Journal, new_entry
+from holdfast.host.live import Live
+from holdfast.host.space import check_space
+from holdfast.host.state import write_state
+from holdfast.host.steps import ChangeFiles, Commit, Step
+
+_TITLES = {
+    "files": "Changing files",
+    "secret": "Decrypting secrets",
+    "modules": "Loading kernel modules",
+    "sysctl": "Setting kernel parameters",
+    "tmpfiles": "Creating temporary files and directories",
+    "tasks": "Running tasks",
+    "hooks": "Running hooks",
+    "probe": "Probing health",
+    "units": "Changing units",
+    "reload-manager": "Reloading systemd",
+}
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What became of a run that had not ended."""
+
+    entry: Entry
+    finished: bool
+    """It had been committed; otherwise it was taken back."""
+
+
+def execute(prepared: Prepared, live: Live, home: Path) -> None:
+    """Make a change, or take it back where it fails. The caller holds the lock; no run is open.
+
+    Raises:
+        TakenBackError: it failed, and everything is as before.
+        StuckError: it failed, and not everything could be taken back; says what.
+        HoldfastError: it was not begun.
+    """
+    change = prepared.change
+    if change.empty:
+        return
+    assert change.after is not None
+    check_space(prepared, live, home)
+    state_after = digest_bytes(write_state(change.after))
+    entry = new_entry(
+        change.transaction, change.kind, change.steps, change.previous, change.generation, state_after
+    )
+    journal = Journal(home)
+    files = Files(live, entry.transaction, journal.contents, prepared.contents)
+    begun: set[int] = set()
+    try:
+        with explain_os_errors("write the journal"):
+            journal.begin(entry)
+        live.checkpoint("journal")
+        with stage("Preparing files", total=None, unit="files"):
+            files.stage(entry.steps)
+        live.checkpoint("staged")
+        for number, step in enumerate(entry.steps):
+            with explain_os_errors("write the journal"):
+                journal.note(number, durable=step.kind in ("tasks", "hooks"))
+            begun.add(number)
+            live.checkpoint(f"begin {number}")
+            _do(number, step, files, live)
+            live.checkpoint(f"end {number}")
+    except BaseException as error:
+        _take_back(error, entry, begun, files, journal, live)
+        raise
+    with explain_os_errors("close the journal"):
+        journal.end()
+    live.checkpoint("closed")
+
+
+def _do(number: int, step: Step, files: Files, live: Live) -> None:
+    title = _title(step)
+    if isinstance(step, (ChangeFiles, Commit)):
+        with stage(title):
+            files.do(number, step)
+    elif not title:
+        doing(step).do(step, live)
+    else:
+        with stage(title):
+            doing(step).do(step, live)
+
+
+def _title(step: Step) -> str:
+    if step.kind == "commit":
+        return "Recording the generation"
+    if getattr(step, "when", "do") == "undo" or (step.kind == "units" and not step.jobs):
+        return ""  # it does nothing on the way forward
+    return _TITLES[step.kind]
+
+
+def _take_back(
+    error: BaseException, entry: Entry, begun: set[int], files: Files, journal: Journal, live: Live
+) -> None:
+    """Undo what was begun and say so in the error that is raised in place of the original one.
+
+    Raises:
+        TakenBackError, StuckError: in place of an ordinary error; an interruption by a person stays one.
+    """
+    message("Taking back what was done", level="warning")
+    failed = _undo(entry, begun, files, live, certain=True)
+    if not any(isinstance(entry.steps[number], (ChangeFiles, Commit)) for number in failed):
+        files.sync()
+        journal.end()
+    told = error if isinstance(error, HoldfastError) else HoldfastError(f"{type(error).__name__}: {error}")
+    if failed:
+        problems = [
+            f"- {_name(entry.steps[number])}: {problem}" for number, problem in sorted(failed.items())
+        ]
+        raise StuckError(
+            told.brief,
+            details="\n".join(
+                [*([told.details] if told.details else []), "Not everything could be taken back:", *problems]
+            ),
+            resolution="Look at what is named above; then run the command again.",
+        ) from error
+    if isinstance(error, Exception):
+        done = f"The {entry.what} was taken back; everything is as it was before."
+        raise TakenBackError(
+            told.brief,
+            details="\n".join(part for part in (told.details, done) if part),
+            resolution=told.resolution,
+        ) from error
+
+
+def _undo(
+    entry: Entry, begun: set[int] | frozenset[int], files: Files, live: Live, *, certain: bool
+) -> dict[int, HoldfastError | OSError]:
+    """Take back the steps that were begun, the last first, and remove what was staged; returns what failed."""
+    failed: dict[int, HoldfastError | OSError] = {}
+    for number in sorted(begun, reverse=True):
+        step = entry.steps[number]
+        live.checkpoint(f"undo {number}")
+        try:
+            if isinstance(step, (ChangeFiles, Commit)):
+                files.undo(number, step, certain=certain)
+            else:
+                doing(step).undo(step, live)
+        except (HoldfastError, OSError) as error:
+            failed[number] = error
+    files.clean(entry.steps)
+    return failed
+
+
+def recover(live: Live, home: Path) -> Recovery | None:
+    """Finish or take back a run that did not end; None when there is none. The caller holds the lock.
+
+    Raises:
+        StuckError: not everything could be taken back; says what.
+        HoldfastError: the journal is damaged; names the file.
+    """
+    journal = Journal(home)
+    with explain_os_errors("read the journal"):
+        entry = journal.read()
+        if entry is None:
+            journal.clear()
+            return None
+    files = Files(live, entry.transaction, journal.contents)
+    if _is_committed(entry, home):
+        with explain_os_errors("close the journal"):
+            files.clean(entry.steps)
+            journal.end()
+        return Recovery(entry, finished=True)
+    begun = journal.begun(entry)
+    message(f"A run did not end: {entry.what}. It is taken back", level="warning")
+    failed = _undo(entry, begun.steps, files, live, certain=begun.certain)
+    if not any(isinstance(entry.steps[number], (ChangeFiles, Commit)) for number in failed):
+        with explain_os_errors("close the journal"):
+            files.sync()
+            journal.end()
+    if failed:
+        raise StuckError(
+            f"an interrupted run could not be taken back completely: {entry.what}",
+            details="\n".join(
+                f"- {_name(entry.steps[number])}: {problem}" for number, problem in sorted(failed.items())
+            ),
+            resolution="Look at what is named above; then run the command again.",
+        )
+    return Recovery(entry, finished=False)
+
+
+def _is_committed(entry: Entry, home: Path) -> bool:
+    try:
+        data = (home / Path(places.STATE).name).read_bytes()
+    except FileNotFoundError:
+        return False
+    return digest_bytes(data) == entry.state_after
+
+
+def _name(step: Step) -> str:
+    return (_TITLES.get(step.kind) or "Recording the generation").lower()
+
+
+def staged_files(steps: Sequence[Step]) -> int:
+    """How many file actions there are, for progress."""
+    return sum(len(step.actions) for step in steps if isinstance(step, (ChangeFiles, Commit)))
