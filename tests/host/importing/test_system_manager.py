@@ -19,8 +19,8 @@ from holdfast.host.live import Live
 from holdfast.host.nodes import Absent, Symlink
 from holdfast.host.plan import make_plan
 from holdfast.host.rooted import RootDirectory
-from holdfast.host.state import State
-from holdfast.manifest.model import BlobFile, Identity, Link, Manifest, TextFile
+from holdfast.host.state import State, write_state
+from holdfast.manifest.model import BlobFile, Identity, Link, Manifest, TextFile, User
 from tests.host.importing.test_state_file import V0, V1
 from tests.host.roots import EPOCH, PASSWD, a_manifest, blobs_of, make_root, run, snapshot
 
@@ -200,6 +200,18 @@ def test_it_joins_a_state_of_ours(tmp_path: Path) -> None:
     assert new.paths["/etc/ours"] == old.paths["/etc/ours"]
     assert "/etc/foo.conf" in new.paths
     assert changes(root, replace(manifest, files={**manifest.files, **imported.entries})) == []
+
+
+def test_after_everything_was_given_back_it_is_a_new_generation(tmp_path: Path) -> None:
+    root = managed(tmp_path)
+    run(a_manifest(users={"ann": User()}, identity=Identity("box", locale=None, timezone=None)), root)
+    path = root / "var/lib/holdfast/host/state.json"
+    path.write_bytes(write_state(replace(recorded(root), active=False, paths={}, parents=())))
+    assert take_over(root).generation == 2
+    state = recorded(root)
+    assert state.active
+    assert state.users["ann"].uid == 1000, "ids are never forgotten"
+    assert (root / "var/lib/holdfast/host/current").readlink() == Path("generations/2")
 
 
 @pytest.mark.slow

@@ -206,8 +206,8 @@ def _volatile_shells(accounts: Accounts) -> list[str]:
 
 
 def _new_state(root: RootDirectory, taken: TakeOver, old: State | None) -> tuple[State, bytes | None]:
-    """Our state with their paths in it; and, where we had none, the manifest of a first generation that has just them."""
-    if old is not None:
+    """Our state with their paths in it; and, where nothing was active, the manifest of a generation that has just them."""
+    if old is not None and old.active:
         return replace(
             old,
             paths={**old.paths, **taken.paths},
@@ -232,8 +232,25 @@ def _new_state(root: RootDirectory, taken: TakeOver, old: State | None) -> tuple
             allow_any_distribution=True,
         )
     )
-    state = State(STATE_VERSION, 1, digest_bytes(manifest), paths=taken.paths, parents=taken.parents)
-    return state, manifest
+    blank = old or State(STATE_VERSION, 0, digest_bytes(b""))
+    numbers = [int(name) for name in root.scan(f"{places.HOME}/generations") if name.isdigit()]
+    # One that was written before this command was cut off is taken up again.
+    written = (
+        number for number in numbers if number > blank.generation and _manifest(root, number) == manifest
+    )
+    generation = next(written, max([blank.generation, *numbers]) + 1)
+    return replace(
+        blank,
+        generation=generation,
+        manifest=digest_bytes(manifest),
+        paths=taken.paths,
+        parents=taken.parents,
+        active=True,
+    ), manifest
+
+
+def _manifest(root: RootDirectory, number: int) -> bytes | None:
+    return root.read(f"{places.generation_path(number)}/manifest.json")
 
 
 def _carry_out(live: Live, taken: TakeOver, old: State | None, new: State, manifest: bytes | None) -> None:
