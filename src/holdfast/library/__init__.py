@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from holdfast.library.assembling.manifest import Evaluated as Evaluated
     from holdfast.library.assembling.manifest import evaluate_system as evaluate_system
     from holdfast.library.assembling.manifest import resolve as resolve
+    from holdfast.library.auto_upgrade import AutoUpgrade as AutoUpgrade
+    from holdfast.library.environment import Environment as Environment
     from holdfast.library.fetched import Fetched as Fetched
     from holdfast.library.files import Files as Files
     from holdfast.library.firewall import Firewall as Firewall
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from holdfast.library.rendering.formats import to_json as to_json
     from holdfast.library.rendering.formats import to_key_value as to_key_value
     from holdfast.library.rendering.formats import to_toml as to_toml
+    from holdfast.library.ssh import Ssh as Ssh
+    from holdfast.library.sudo import Sudo as Sudo
     from holdfast.library.switching import Checks as Checks
     from holdfast.library.switching import Hooks as Hooks
     from holdfast.library.switching import Tasks as Tasks
@@ -31,10 +35,13 @@ if TYPE_CHECKING:
     from holdfast.library.systemd_service import Service as Service
     from holdfast.library.tmpfiles import Tmpfiles as Tmpfiles
     from holdfast.library.users import Users as Users
+    from holdfast.library.wrappers import Wrappers as Wrappers
 else:
     _HOMES = {
         "assembling.manifest": "Evaluated evaluate_system resolve",
         "rendering.command_lines": "CommandLine",
+        "auto_upgrade": "AutoUpgrade",
+        "environment": "Environment",
         "fetched": "Fetched",
         "files": "Files",
         "firewall": "Firewall",
@@ -45,12 +52,15 @@ else:
         "kernel": "KernelModules Sysctl",
         "nginx": "Nginx",
         "packages": "Packages",
+        "ssh": "Ssh",
+        "sudo": "Sudo",
         "switching": "Checks Hooks Tasks",
         "system": "Debian System",
         "systemd": "Systemd",
         "systemd_service": "Service",
         "tmpfiles": "Tmpfiles",
         "users": "Users",
+        "wrappers": "Wrappers",
     }
     _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.library.files import File, Files
 from holdfast.library.systemd_kinds import (
     Automount,
     Mount,
@@ -14,8 +15,25 @@ from holdfast.library.systemd_kinds import (
     Timer,
 )
 from holdfast.library.systemd_service import Service
-from holdfast.library.types import UNITS
-from holdfast.options import Module, OptionSet, attrs_of, implements, option, submodule
+from holdfast.library.types import ABSOLUTE_PATH, UNITS
+from holdfast.options import (
+    Config,
+    Module,
+    OptionSet,
+    attrs_of,
+    implements,
+    lazy,
+    null_or,
+    option,
+    submodule,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from holdfast.options.attrs import Attrs
+
+GENERATORS = "/etc/systemd/system-generators"
+SHUTDOWN = "/etc/systemd/system-shutdown"
 
 
 class Systemd(OptionSet, path="systemd"):
@@ -45,9 +63,36 @@ class Systemd(OptionSet, path="systemd"):
         attrs_of(submodule(PlainUnit)),
         doc="Units of any kind by their full name, as text or to enable, disable or extend packaged ones.",
     )
+    generators = option(
+        attrs_of(null_or(ABSOLUTE_PATH)),
+        doc="Programs that make units at boot and at each reload of systemd, by name, see systemd.generator(7): each is linked in "
+        "/etc/systemd/system-generators. None switches a packaged one off.",
+        example={"systemd-gpt-auto-generator": None},
+    )
+    shutdown = option(
+        attrs_of(null_or(ABSOLUTE_PATH)),
+        doc="Programs that run at the very end of a shutdown, by name, see systemd-shutdown(8): each is linked in "
+        "/etc/systemd/system-shutdown.",
+        example={"eject": "/usr/local/sbin/eject-disk"},
+    )
     masked = option(UNITS, doc="Units that must not start, by full name.", example=["apt-daily.timer"])
 
 
 @implements(Systemd)
 def systemd(m: Module) -> None:
-    """Nothing to add: the manifest carries units as text."""
+    """Links generators and shutdown programs; the manifest carries units as text."""
+    m[Files].each(_linked, _link)
+
+
+def _programs(c: Config, directory: str) -> Attrs[str | None, str | None]:
+    return c[Systemd].generators if directory == GENERATORS else c[Systemd].shutdown
+
+
+def _linked(c: Config) -> list[str]:
+    return [f"{place}/{name}" for place in (GENERATORS, SHUTDOWN) for name in _programs(c, place)]
+
+
+def _link(file: File, path: str) -> None:
+    directory = GENERATORS if path.startswith(f"{GENERATORS}/") else SHUTDOWN
+    name = path[len(directory) + 1 :]
+    file.link = lazy(lambda c: _programs(c, directory)[name] or "/dev/null")

@@ -120,6 +120,22 @@ class Service(Unit, path=""):
     load_credential = option(
         STRINGS, doc="Secrets to hand it: `NAME:/path`; it finds them below `$CREDENTIALS_DIRECTORY`."
     )
+    load_credential_encrypted = option(
+        STRINGS,
+        doc="The same for files that `systemd-creds encrypt` wrote on this very machine: only it can decrypt them.",
+        example=["token:/etc/app/token.cred"],
+    )
+    import_credential = option(
+        WORDS, doc="Names or patterns of credentials that the system itself was given, to hand on."
+    )
+    set_credential = option(
+        attrs_of(STR),
+        doc="Credentials by name, as text. Anybody can read them in the unit: for settings, not for secrets.",
+    )
+    set_credential_encrypted = option(
+        attrs_of(STR),
+        doc="Credentials by name, as `systemd-creds encrypt` prints them; for secrets that only this machine can decrypt.",
+    )
     standard_input = option(
         null_or(STR), doc="Where its input comes from: `null`, `tty`, `socket`, `file:/path`."
     )

@@ -272,14 +272,22 @@ def _warnings(system: System, config: Config) -> tuple[str, ...]:
     opened = set(firewall.allowed_tcp_ports).union(
         *(one.allowed_tcp_ports for one in firewall.interfaces.values())
     )
+    ports = _ssh_ports(config)
     if (
-        22 in opened
+        opened & ports
         or firewall.trusted_interfaces
         or firewall.allowed_tcp_port_ranges
-        or "22" in firewall.extra_input_rules
+        or any(str(port) in firewall.extra_input_rules for port in ports)
     ):
         return ()
-    told = (
-        f"the firewall lets in no new ssh connection (port 22), but the system is deployed to {system.target}"
-    )
-    return (f"{told}: allow it with m[Firewall].allowed_tcp_ports = [22]",)
+    port = min(ports)
+    told = f"the firewall lets in no new ssh connection (port {port}), but the system is deployed to {system.target}"
+    return (f"{told}: allow it with m[Firewall].allowed_tcp_ports = [{port}]",)
+
+
+def _ssh_ports(config: Config) -> set[int]:
+    if not is_at_hand(config, "Ssh"):
+        return {22}
+    from holdfast.library.ssh import server_ports
+
+    return set(server_ports(config))

@@ -11,7 +11,15 @@ from holdfast.library.assembling.problems import Problems
 from holdfast.library.paths import check_path
 from holdfast.library.rendering.command_lines import quote_word, render_command
 from holdfast.library.rendering.unit_names import check_unit_name, escape_path, unit_name
-from holdfast.library.rendering.units import Value, environment_line, merge_sections, plain_text, render_unit
+from holdfast.library.rendering.units import (
+    Value,
+    credential_line,
+    encrypted_credential_line,
+    environment_line,
+    merge_sections,
+    plain_text,
+    render_unit,
+)
 from holdfast.library.systemd import Systemd
 from holdfast.library.systemd_kinds import Automount, Mount, PlainUnit, Swap, Timer
 from holdfast.library.systemd_service import Service
@@ -64,11 +72,17 @@ _LINES = frozenset(
         "directory_not_empty",
         "environment_files",
         "load_credential",
+        "load_credential_encrypted",
+        "import_credential",
     ]
 )
 _COMMANDS = frozenset(
     ["exec_condition", "exec_start_pre", "exec_start_post", "exec_reload", "exec_stop", "exec_stop_post"]
 )
+_MAPPINGS = {
+    "set_credential": credential_line,
+    "set_credential_encrypted": encrypted_credential_line,
+}
 _SPELLING = {
     "bind_ipv6_only": "BindIPv6Only",
     "environment_files": "EnvironmentFile",
@@ -110,7 +124,8 @@ def settings_of(unit: Unit, names: Iterable[str], *, reset: bool) -> Settings:
 
 def _value(name: str, value: Value | Mapping[str, str] | tuple[Sequence[str], ...], reset: bool) -> Value:
     if isinstance(value, Mapping):
-        return [environment_line(key, value[key]) for key in value]
+        render = _MAPPINGS.get(name, environment_line)
+        return [render(key, value[key]) for key in value]
     if isinstance(value, (bool, int)):
         return value
     first = [""] if reset else []

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Union
 
-from holdfast.library.rendering.command_lines import check_line, quote_word
+from holdfast.library.rendering.command_lines import check_characters, check_line, quote_word
 
 Scalar = Union[bool, int, str]
 Value = Union[Scalar, Sequence[Scalar]]
@@ -65,6 +65,38 @@ def environment_line(name: str, value: str) -> str:
     if not re.fullmatch(_VARIABLE, name):
         raise ValueError(f"{name!r} is not the name of an environment variable")
     return quote_word(plain_text(f"{name}={value}"))
+
+
+def credential_line(name: str, value: str) -> str:
+    """The value of one ``SetCredential=`` line that hands over exactly ``value``, see systemd.exec(5).
+
+    Raises:
+        ValueError: a name that cannot be a file's, or a NUL character.
+    """
+    check_characters(value, f"the credential {name!r}")
+    escaped = value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    spaces = len(escaped) - len(escaped.rstrip(" \t"))
+    kept, rest = escaped[: len(escaped) - spaces], escaped[len(escaped) - spaces :]
+    # What ends the line is stripped before escapes are read.
+    return f"{_credential(name)}:{kept}" + "".join(f"\\x{ord(char):02x}" for char in rest)
+
+
+def encrypted_credential_line(name: str, value: str) -> str:
+    """The value of one ``SetCredentialEncrypted=`` line; the Base64 text may be wrapped.
+
+    Raises:
+        ValueError: a name that cannot be a file's, or text that is not Base64.
+    """
+    joined = "".join(value.split())
+    if not re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", joined):
+        raise ValueError(f"the credential {name!r} is not what `systemd-creds encrypt` prints")
+    return f"{_credential(name)}:{joined}"
+
+
+def _credential(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        raise ValueError(f"{name!r} is not the name of a credential: write letters, digits, _ . and -")
+    return name
 
 
 def merge_sections(
