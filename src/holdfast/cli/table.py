@@ -37,6 +37,7 @@ COMMANDS = {
     "run": Entry("Build", "Boot a system, throw it away afterwards: a shell, or one command."),
     "store": Entry("Keep", "Look at, check, clean and export what was built."),
     "engine": Entry("Keep", "Make the command that runs on the machines that Holdfast looks after."),
+    "import": Entry("Machines", "Take over a machine from another tool.", "import_"),
     "doctor": Entry("Keep", "Check what this machine can do, and say how to mend what it cannot."),
     "completion": Entry("Keep", "Print the completion script for bash, zsh or fish."),
 }

@@ -96,6 +96,10 @@ VERBS: Mapping[str, Verb] = {
     "recover": Verb("Finish or undo what a crash interrupted.", "changes:recover", changes=True),
     "follow": Verb("Follow the change that is under way, or show how the last one ended.", "detached:follow_last"),
     "facts": Verb("Print what this machine is.", "looking:facts", (_flag("--contents", "with the content of files"),)),
+    "import": Verb(
+        "Take over what another tool manages on this machine.", "importing:import_from",
+        (_option("tool", choices=("system-manager",), metavar="TOOL", help="system-manager"),), changes=True,
+    ),
     "receive": Verb("Take a generation from stdin into the store (for deploying).", "receiving:receive"),
     "install": Verb(
         "Install this engine on this machine.", "looking:install",

@@ -1,0 +1,52 @@
+"""`holdfast import`: taking over a machine from another tool."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+import click
+
+from holdfast.base.atomic import write_atomically
+from holdfast.base.codec import JSON
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.cli.arguments import json_option
+from holdfast.cli.looking import root_option
+from holdfast.cli.output import write_json
+
+
+@click.group()
+def command() -> None:
+    """Take over a machine from another tool: what that manages becomes managed by Holdfast, and nothing in use changes."""
+
+
+@command.command("system-manager")
+@root_option
+@click.option(
+    "--definition",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a module that declares what was taken over into this file.",
+)
+@json_option
+def system_manager(root: Path | None, definition: Path | None, as_json: bool) -> None:
+    """Take over the files of numtide's System Manager on this machine.
+
+    Its backups become what is put back when no definition has a path any more, or with `holdfast deactivate`. Its state
+    file is set aside at the end. On another machine run the `holdfast` command there: holdfast import system-manager.
+    """
+    from holdfast.engine.importing import render, take_over
+    from holdfast.project.taking_over import describe_taken_over
+
+    if definition is not None and definition.exists():
+        raise HoldfastError(f"{definition} exists already", resolution="Choose another file.")
+    imported = take_over(root or Path("/"))
+    if definition is not None:
+        text = describe_taken_over(imported.entries, tool="System Manager")
+        with explain_os_errors(f"write {definition}"):
+            write_atomically(definition, text.encode())
+    if as_json:
+        write_json(cast("JSON", asdict(imported)))
+        return
+    for line in render(imported):
+        click.echo(line)
