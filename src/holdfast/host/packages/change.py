@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,14 +77,37 @@ class PackageMark:
 
 
 @dataclass(frozen=True)
+class Debris:
+    """A file that a package left beside a managed one."""
+
+    path: str
+    managed: str
+    file: File
+    new: bool
+    """It is the package's new version; otherwise an old one of no use."""
+
+
+@dataclass(frozen=True)
+class NewConffile:
+    """A package's new version of a file that the definition manages."""
+
+    path: str
+    file: File
+    restored: bool
+    """It comes back when the entry goes; otherwise a person had edited the file before, and that comes back."""
+    diff: str
+    """What the package changed in it."""
+
+
+@dataclass(frozen=True)
 class PackageChange:
     actions: tuple[PackageAction, ...] = ()
     marks: tuple[PackageMark, ...] = ()
     before: PackageState = field(default_factory=PackageState)
     after: PackageState = field(default_factory=PackageState)
     """What the machine's state has to say once the change is made."""
-    managed: tuple[str, ...] = ()
-    """Paths that the definition manages: packages' new versions of them do not stay beside them."""
+    debris: tuple[Debris, ...] = ()
+    """New versions of managed conffiles that somebody else's upgrade left beside them."""
     irreversible: tuple[str, ...] = ()
     """Packages whose old version cannot be had."""
     problems: tuple[str, ...] = ()
@@ -99,7 +121,7 @@ class PackageChange:
 
     @property
     def empty(self) -> bool:
-        return not self.actions and not self.marks
+        return not self.actions and not self.marks and not self.debris
 
 
 @dataclass(frozen=True)
@@ -119,6 +141,8 @@ class PackageResult:
 
     jobs: tuple[UnitJob, ...] = ()
     """What the packages themselves would have done to their services, had they been let."""
-    conffiles: Mapping[str, File] = field(default_factory=lambda: {})
-    """Managed paths of which a package brought a new version, which comes back when the entry goes; its content is kept."""
+    conffiles: tuple[NewConffile, ...] = ()
+    """Managed paths of which a package brought a new version; its content is kept."""
+    after: PackageState = field(default_factory=PackageState)
+    """What the machine's state has to say now."""
     stale: tuple[Stale, ...] = ()

@@ -25,6 +25,11 @@ class PackageRecord:
     sha256: Digest | None = None
     """Of the package file that we installed."""
 
+    @property
+    def placed(self) -> bool:
+        """The version is our doing, not only a mark."""
+        return self.version is not None and self.version != self.before
+
 
 @dataclass(frozen=True)
 class PackageState:

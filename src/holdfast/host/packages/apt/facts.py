@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from holdfast.base.digests import Digest
 from holdfast.host.packages.apt.database import Database
-from holdfast.host.packages.change import PackageFile
+from holdfast.host.packages.change import Debris, PackageFile
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,13 @@ class Holder:
 
 
 @dataclass(frozen=True)
+class ConffileFacts:
+    packaged: Mapping[str, str] = field(default_factory=lambda: {})
+    """Paths, declared or managed, of which what was there before us is the packaged version: its MD5 sum."""
+    debris: tuple[Debris, ...] = ()
+
+
+@dataclass(frozen=True)
 class PackageFacts:
     database: Database = field(default_factory=Database)
     releases: frozenset[str] = frozenset()
@@ -49,6 +56,7 @@ class PackageFacts:
     """apt can be run: it is the machine itself, not a directory."""
     interrupted: bool = False
     """dpkg was killed earlier and has not been put right."""
+    conffiles: ConffileFacts = field(default_factory=ConffileFacts)
     kernel: str = ""
     """Release of the kernel that runs, see uname(2)."""
     busy: Holder | None = None
