@@ -9,8 +9,11 @@ from holdfast.base.digests import digest_bytes
 from holdfast.base.style import coloured
 from holdfast.host.actions import PutFile
 from holdfast.host.change import Change, FileChange
+from holdfast.host.drift import Drift
+from holdfast.host.generations import Generation
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
-from holdfast.host.operations import Drift, Generation, Recovered, Status, SwitchResult
+from holdfast.host.operations import Recovered, Status, SwitchResult
+from holdfast.host.packages.change import PackageAction, PackageChange, PackageMark
 from holdfast.host.report import (
     DIFF_LINES,
     change_json,
@@ -254,3 +257,31 @@ def test_colours_are_the_callers() -> None:
     assert "\x1b[32m+\x1b[0m /etc/motd" in "\n".join(
         render_change(change(Commit(()), files=(MOTD,)), coloured)
     )
+
+
+def test_packages() -> None:
+    packages = PackageChange(
+        (
+            PackageAction("install", "nginx", None, "1.2", "wanted"),
+            PackageAction("upgrade", "curl", "7", "8", ""),
+            PackageAction("downgrade", "jq", "2", "1", "locked"),
+            PackageAction("remove", "exim4", "4", None, "not wanted"),
+        ),
+        (PackageMark("curl", True, False, False, True),),
+        irreversible=("curl",),
+    )
+    lines = render_change(change(packages=packages))
+    assert lines[1:] == [
+        "",
+        "Packages",
+        "  + nginx 1.2  (wanted)",
+        "  ^ curl 7 -> 8",
+        "  v jq 2 -> 1  (locked)",
+        "  - exim4 4  (not wanted)",
+        "  ~ curl is held",
+        "  ~ curl counts as asked for",
+        "  packages irreversible: the old version cannot be had of curl",
+        "",
+        "4 packages",
+    ]
+    assert change_json(change())["packages"] == []

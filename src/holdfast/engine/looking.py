@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from holdfast.base.errors import HoldfastError
+from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.engine.about import archive_place, this_engine
 from holdfast.engine.outcome import Outcome
 
@@ -47,12 +47,38 @@ def install(options: argparse.Namespace, _style: Style) -> Outcome:
 
 def facts(options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast facts`."""
-    raise HoldfastError(f"facts of {options.root} cannot be read yet")
+    from holdfast.base.codec import encode, pretty_json
+    from holdfast.host.inventory import read_inventory
+    from holdfast.host.rooted import RootDirectory
+
+    with explain_os_errors(f"open the root {options.root}"):
+        root = RootDirectory(options.root)
+    with root:
+        found = read_inventory(root, contents=options.contents)
+    return Outcome(encode(found), tuple(pretty_json(found).decode().splitlines()))
 
 
-def status(options: argparse.Namespace, _style: Style) -> Outcome:
+def status(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast status`."""
-    raise HoldfastError(f"the status of {options.root} cannot be read yet")
+    from holdfast.engine import runs
+    from holdfast.engine.exits import Exit
+    from holdfast.engine.outcome import Place
+    from holdfast.host import operations, report
+
+    place = Place(options.root)
+    with place.live() as live:
+        found = operations.status(live)
+    last = runs.last() if place.is_running else None
+    working = last.request if last is not None and last.process is not None else None
+    lines = report.render_status(found, style)
+    if working is not None:
+        lines.append(style("warning", f"A change is under way: {working}. `holdfast follow` shows it."))
+    pending = bool(found.drift) or found.interrupted != ""
+    return Outcome(
+        {**report.every_field(found), "under_way": str(working) if working else None},
+        tuple(lines),
+        Exit.PENDING if options.detailed_exitcode and pending else Exit.DONE,
+    )
 
 
 def _source_version() -> str:

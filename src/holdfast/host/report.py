@@ -6,7 +6,6 @@ no file can steer the terminal that its difference is shown on.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import cast
@@ -14,20 +13,14 @@ from typing import cast
 from holdfast.base.codec import JSON, encode
 from holdfast.base.style import Kind, Style, plain, printable
 from holdfast.host.change import Change, FileChange
-from holdfast.host.nodes import Absent, File, Folder, Node, Symlink, describe
-from holdfast.host.operations import Drift, Generation, Recovered, Status, SwitchResult
+from holdfast.host.drift import Drift
+from holdfast.host.generations import Generation
+from holdfast.host.nodes import Absent, File, Folder, Node, Secret, Symlink, describe
+from holdfast.host.operations import Recovered, Status, SwitchResult
+from holdfast.host.packages.change import PackageChange
+from holdfast.host.report_steps import SECTIONS
 from holdfast.host.state import AccountRecord, State
-from holdfast.host.steps import (
-    DecryptSecret,
-    LoadModules,
-    ProbeHealth,
-    RunHooks,
-    RunTasks,
-    RunUnits,
-    SetSysctl,
-    Step,
-)
-from holdfast.manifest.model import CommandProbe, HttpProbe, Probe, TcpProbe
+from holdfast.host.steps import RunUnits, Step
 
 DIFF_LINES = 60
 """Lines of one file's difference that text shows; --json has all of them."""
@@ -42,11 +35,12 @@ _HIDDEN = {
     "secret": "content changes (secret)",
     "large": "content changes (large)",
 }
-_VERB_KINDS: Mapping[str, Kind] = {
-    "start": "added",
-    "stop": "removed",
-    "restart": "changed",
-    "reload": "changed",
+_PACKAGE_SIGNS: Mapping[str, tuple[str, Kind]] = {
+    "install": ("+", "added"),
+    "upgrade": ("^", "changed"),
+    "downgrade": ("v", "changed"),
+    "remove": ("-", "removed"),
+    "purge": ("-", "removed"),
 }
 
 
@@ -55,9 +49,10 @@ def render_change(change: Change, style: Style = plain, *, diffs: bool = True) -
     if change.empty:
         return [*_remarks(change, style), _nothing(change)]
     sections: list[tuple[str, list[str]]] = [
+        ("Packages", _packages(change.packages, style)),
         ("Users", _users(change.before, change.after, style)),
         ("Files", [line for item in change.files for line in _file(item, style, diffs=diffs)]),
-        *((title, _of_steps(change.steps, render, style)) for title, render in _SECTIONS),
+        *((title, _of_steps(change.steps, render, style)) for title, render in SECTIONS),
     ]
     lines = [style("heading", _title(change))]
     for title, body in sections:
@@ -142,13 +137,15 @@ def render_generations(generations: Sequence[Generation], style: Style = plain) 
 def summary(change: Change) -> str:
     """``3 files, 2 units``; what there is none of is left out."""
     jobs = {job.unit for step in change.steps if isinstance(step, RunUnits) for job in step.jobs}
-    counts = [(len(change.files), "file"), (len(jobs), "unit")]
+    packages = len(change.packages.actions) if change.packages else 0
+    counts = [(packages, "package"), (len(change.files), "file"), (len(jobs), "unit")]
     words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count]
-    return ", ".join(words) or "no files and no units"
+    return ", ".join(words) or "no packages, files or units"
 
 
 def change_json(change: Change) -> dict[str, JSON]:
-    """``kind``, ``previous`` and ``generation`` (numbers or null), ``empty``, ``files`` (objects with ``path``, ``before``,
+    """``kind``, ``previous`` and ``generation`` (numbers or null), ``empty``, ``packages`` (objects with ``verb``,
+    ``package``, ``before``, ``after``, ``reason`` and more), ``files`` (objects with ``path``, ``before``,
     ``after``, ``reason``, ``drifted``, ``diff``, ``hidden``), ``users`` and ``groups`` (objects with ``name``, ``change``),
     ``steps`` (as in the journal, without what only Holdfast keeps), ``notes``, ``warnings``. All keys are always there.
     """
@@ -157,6 +154,7 @@ def change_json(change: Change) -> dict[str, JSON]:
         "previous": change.previous,
         "generation": change.generation,
         "empty": change.empty,
+        "packages": [every_field(action) for action in change.packages.actions] if change.packages else [],
         "files": [every_field(item) for item in change.files],
         "users": [
             {"name": name, "change": what} for name, what in _user_changes(change.before, change.after)
@@ -226,7 +224,8 @@ def _detail(before: Node, after: Node) -> str:
         return "directory" if isinstance(after, Folder) else ""
     if isinstance(after, Absent):
         return "" if isinstance(before, File) else printable(describe(before))
-    if isinstance(before, (File, Folder)) and isinstance(after, (File, Folder)) and before.kind == after.kind:
+    known = (File, Folder, Secret)
+    if isinstance(before, known) and isinstance(after, known) and before.kind == after.kind:
         parts = [f"mode {before.mode} -> {after.mode}"] if before.mode != after.mode else []
         if (before.uid, before.gid) != (after.uid, after.gid):
             parts.append(f"owner {before.uid}:{before.gid} -> {after.uid}:{after.gid}")
@@ -250,85 +249,27 @@ def _of_steps(steps: Iterable[Step], render: Callable[[Step, Style], list[str]],
     return [line for step in steps for line in render(step, style)]
 
 
-def _units(step: Step, style: Style) -> list[str]:
-    if not isinstance(step, RunUnits):
+def _packages(change: PackageChange | None, style: Style) -> list[str]:
+    if change is None:
         return []
-    return [
-        f"{style(_VERB_KINDS[job.verb], f'{job.verb:<7}')} {printable(job.unit)}"
-        + (f" of {printable(job.user)}" if job.user else "")
-        + (f"  ({printable(job.reason)})" if job.reason else "")
-        for job in step.jobs
-    ]
-
-
-def _settings(step: Step, _style: Style) -> list[str]:
-    if isinstance(step, LoadModules):
-        return [f"load module {printable(name)}" for name in step.modules]
-    if not isinstance(step, SetSysctl):
-        return []
-    return [
-        f"{printable(name)} = {printable(value)}"
-        + (f"  (is {printable(step.before[name])})" if name in step.before else "")
-        for name, value in step.values.items()
-    ]
-
-
-def _secrets(step: Step, _style: Style) -> list[str]:
-    if not isinstance(step, DecryptSecret) or step.when != "do":
-        return []
-    return [f"decrypt {printable(step.path)} ({step.encryption})"]
-
-
-def _commands(step: Step, _style: Style) -> list[str]:
-    if isinstance(step, RunHooks):
-        return [f"{step.when} the switch: {_command(command)}" for command in step.commands]
-    if not isinstance(step, RunTasks):
-        return []
-    run = [
-        f"task {printable(name)}: {_command(task.command)}"
-        + (f" as {printable(task.user)}" if task.user != "root" else "")
-        + (f", unless {_command(task.done)} succeeds" if task.done else "")
-        for name, task in step.tasks.items()
-    ]
-    dropped = [
-        f"task {printable(name)} is dropped" + (f": {_command(task.undo)}" if task.undo else "")
-        for name, task in step.dropped.items()
-    ]
-    return [*run, *dropped]
-
-
-def _probes(step: Step, _style: Style) -> list[str]:
-    if not isinstance(step, ProbeHealth):
-        return []
-    health = step.health
-    lines = [f"{printable(name)}: {_probe(probe)}" for name, probe in health.probes.items()]
-    if lines:
-        lines.append(f"all within {health.deadline} s, or the change is taken back")
+    lines: list[str] = []
+    for action in change.actions:
+        sign, kind = _PACKAGE_SIGNS[action.verb]
+        versions = " -> ".join(printable(version) for version in (action.before, action.after) if version)
+        why = f"  ({printable(action.reason)})" if action.reason else ""
+        lines.append(f"{style(kind, sign)} {printable(action.package)} {versions}{why}")
+    for mark in change.marks:
+        if mark.held != mark.held_before:
+            lines.append(
+                f"{style('changed', '~')} {printable(mark.package)} {'is held' if mark.held else 'is held no longer'}"
+            )
+        if mark.automatic != mark.automatic_before:
+            text = "counts as installed for others" if mark.automatic else "counts as asked for"
+            lines.append(f"{style('changed', '~')} {printable(mark.package)} {text}")
+    if change.irreversible:
+        names = ", ".join(map(printable, change.irreversible))
+        lines.append(style("warning", f"packages irreversible: the old version cannot be had of {names}"))
     return lines
-
-
-_SECTIONS: Sequence[tuple[str, Callable[[Step, Style], list[str]]]] = (
-    ("Secrets", _secrets),
-    ("Settings", _settings),
-    ("Units", _units),
-    ("Commands", _commands),
-    ("Probes", _probes),
-)
-
-
-def _probe(probe: Probe) -> str:
-    if isinstance(probe, CommandProbe):
-        return f"{_command(probe.command)} succeeds"
-    if isinstance(probe, HttpProbe):
-        contains = f" and contains {probe.contains!r}" if probe.contains else ""
-        return f"{printable(probe.url)} answers {probe.status}{contains}"
-    if isinstance(probe, TcpProbe):
-        return f"{printable(probe.host)} port {probe.port} accepts a connection"
-    return f"{printable(probe.unit)} is active"
-
-
-def _command(command: Sequence[str]) -> str:
-    return printable(shlex.join(command))
 
 
 def _users(before: State | None, after: State | None, style: Style) -> list[str]:

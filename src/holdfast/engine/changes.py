@@ -1,0 +1,167 @@
+"""Verbs that change the machine, or say what would change."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from holdfast.base.errors import HoldfastError
+from holdfast.base.style import Style
+from holdfast.engine import confirming, early
+from holdfast.engine.exits import Exit
+from holdfast.engine.outcome import Outcome, Place, demand_root
+from holdfast.engine.refs import keep_generations
+from holdfast.host import operations, report
+from holdfast.host.change import Change, Wanted
+from holdfast.host.live import Live
+from holdfast.host.operations import SwitchOptions, SwitchResult
+
+
+def plan(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast plan`."""
+    place = Place(options.root)
+    with place.live() as live:
+        return _planned(operations.plan(live, wanted(options, place, live)), options, style)
+
+
+def switch(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast switch`."""
+
+    def planning(live: Live, place: Place) -> Change:
+        return operations.plan(live, wanted(options, place, live))
+
+    def doing(live: Live, place: Place) -> SwitchResult:
+        return operations.switch(live, wanted(options, place, live), switch_options(options))
+
+    return _change(options, style, planning, doing)
+
+
+def rollback(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast rollback`."""
+
+    def planning(live: Live, _place: Place) -> Change:
+        return operations.plan_rollback(live, options.number)
+
+    def doing(live: Live, _place: Place) -> SwitchResult:
+        return operations.rollback(live, options.number, switch_options(options))
+
+    return _change(options, style, planning, doing, answers=True)
+
+
+def repair(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast repair`."""
+
+    def planning(live: Live, _place: Place) -> Change:
+        return operations.plan_repair(live, tuple(options.paths))
+
+    def doing(live: Live, _place: Place) -> SwitchResult:
+        return operations.repair(live, tuple(options.paths), switch_options(options))
+
+    return _change(options, style, planning, doing)
+
+
+def adopt(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast adopt`."""
+
+    def doing(live: Live, _place: Place) -> SwitchResult:
+        return operations.adopt(live, tuple(options.paths), switch_options(options))
+
+    return _change(options, style, None, doing)
+
+
+def deactivate(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast deactivate`."""
+
+    def planning(live: Live, _place: Place) -> Change:
+        return operations.plan_deactivate(live)
+
+    def doing(live: Live, _place: Place) -> SwitchResult:
+        return operations.deactivate(live, switch_options(options))
+
+    return _change(options, style, planning, doing, answers=True)
+
+
+def boot(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast boot`."""
+    place = Place(options.root)
+    with place.live() as live:
+        what = wanted(options, place, live)
+        if options.dry_run:
+            return _planned(operations.plan(live, what), options, style)
+        demand_root("change this machine")
+        early.install(place.root)
+        generation = operations.boot(live, what)
+        keep_generations(place, live)
+    text = f"Generation {generation.number} becomes current at the next boot."
+    return Outcome(report.every_field(generation), (style("good", text),))
+
+
+def recover(options: argparse.Namespace, style: Style) -> Outcome:
+    """`holdfast recover`."""
+    demand_root("change this machine")
+    place = Place(options.root)
+    with place.live() as live:
+        recovered = operations.recover(live, switch_options(options))
+        keep_generations(place, live)
+    if recovered is None:
+        return Outcome({"recovered": None}, ("There is nothing to recover from.",))
+    lines = report.render_recovered(recovered, style)
+    return Outcome({"recovered": report.every_field(recovered)}, tuple(lines))
+
+
+def wanted(options: argparse.Namespace, place: Place, live: Live) -> Wanted:
+    """What the command line names; without anything, the current generation, or the newest recorded one.
+
+    Raises:
+        HoldfastError: there is no such thing.
+    """
+    from holdfast.engine.generation import read_generation, read_manifest_file
+
+    if options.artifact is not None:
+        return read_generation(place.store, options.artifact)
+    if options.file is not None:
+        return read_manifest_file(options.file)
+    found = operations.generations(live)
+    if not found:
+        raise HoldfastError(
+            "there is no generation on this machine yet",
+            resolution="Switch it from the author's side, or name an artifact (--artifact) or a manifest.",
+        )
+    chosen = next((item for item in found if item.current), found[-1])
+    return operations.show_generation(live, chosen.number)
+
+
+def switch_options(options: argparse.Namespace) -> SwitchOptions:
+    return SwitchOptions(
+        wait_seconds=float(options.wait),
+        confirm_seconds=getattr(options, "confirm", None),
+        irreversible_packages=getattr(options, "irreversible_packages", False),
+    )
+
+
+def _change(
+    options: argparse.Namespace,
+    style: Style,
+    planning: Callable[[Live, Place], Change] | None,
+    doing: Callable[[Live, Place], SwitchResult],
+    *,
+    answers: bool = False,
+) -> Outcome:
+    """Plan, or do. ``answers``: the verb is one of those with which a change that waits to be confirmed may be answered."""
+    place = Place(options.root)
+    with place.live() as live:
+        if planning is not None and options.dry_run:
+            return _planned(planning(live, place), options, style)
+        demand_root("change this machine")
+        seconds = getattr(options, "confirm", None)
+        with confirming.around(place, live, seconds, answers=answers) as waiting:
+            result = doing(live, place)
+            waiting.changed(result.change)
+        keep_generations(place, live)
+    lines = [*report.render_result(result, style), *waiting.lines(style)]
+    return Outcome({**report.result_json(result), **waiting.json()}, tuple(lines))
+
+
+def _planned(change: Change, options: argparse.Namespace, style: Style) -> Outcome:
+    code = Exit.PENDING if options.detailed_exitcode and not change.empty else Exit.DONE
+    return Outcome(report.change_json(change), tuple(report.render_change(change, style)), code)
