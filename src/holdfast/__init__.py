@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from holdfast.library import Debian as Debian
     from holdfast.library import Fetched as Fetched
     from holdfast.library import System as System
+    from holdfast.library import Ubuntu as Ubuntu
     from holdfast.options import Config as Config
     from holdfast.options import Module as Module
     from holdfast.options import OptionSet as OptionSet
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from holdfast.options import override as override
 else:
     _HOMES = {
-        "holdfast.library": ("Debian", "Fetched", "System"),
+        "holdfast.library": ("Debian", "Fetched", "System", "Ubuntu"),
         "holdfast.options": (
             *("Config", "Module", "OptionSet", "after", "before", "default", "force"),
             *("implements", "lazy", "option", "order", "override"),

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from holdfast.base.errors import HoldfastError
-from holdfast.library import Debian, System
+from holdfast.library import Debian, System, Ubuntu
 from holdfast.manifest.model import Distribution, Source
 
 TRIXIE = Debian("trixie")
@@ -48,5 +49,28 @@ def test_mistakes_say_what_to_write(arguments: dict[str, Any], message: str) -> 
 
 @pytest.mark.parametrize("release", ["", "Trixie", "debian 13", "../x"])
 def test_a_release_is_a_code_name(release: str) -> None:
-    with pytest.raises(HoldfastError, match="not the name of a Debian release"):
+    with pytest.raises(HoldfastError, match="not the code name of a release of Debian"):
         Debian(release)
+
+
+def test_ubuntu_is_of_the_same_family() -> None:
+    assert Ubuntu("noble", architecture="arm64") == Distribution("debian", "noble", "arm64")
+
+
+@pytest.mark.parametrize(
+    ("make", "release", "advice"),
+    [
+        (Debian, "trixy", 'Debian("trixie")'),
+        (Debian, "Trixie", 'Debian("trixie")'),
+        (Debian, "noble", 'Ubuntu("noble")'),
+        (Ubuntu, "trixie", 'Debian("trixie")'),
+        (Ubuntu, "nobel", 'Ubuntu("noble")'),
+        (Ubuntu, "24.04", 'Ubuntu("noble")'),
+    ],
+)
+def test_a_misspelled_release_is_told_at_once(
+    make: Callable[[str], Distribution], release: str, advice: str
+) -> None:
+    with pytest.raises(HoldfastError) as caught:
+        make(release)
+    assert caught.value.resolution == f"Write {advice}."

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from holdfast.library.switching import Tasks as Tasks
     from holdfast.library.system import Debian as Debian
     from holdfast.library.system import System as System
+    from holdfast.library.system import Ubuntu as Ubuntu
     from holdfast.library.systemd import Systemd as Systemd
     from holdfast.library.systemd_service import Service as Service
     from holdfast.library.tmpfiles import Tmpfiles as Tmpfiles
@@ -55,7 +56,7 @@ else:
         "ssh": "Ssh",
         "sudo": "Sudo",
         "switching": "Checks Hooks Tasks",
-        "system": "Debian System",
+        "system": "Debian System Ubuntu",
         "systemd": "Systemd",
         "systemd_service": "Service",
         "tmpfiles": "Tmpfiles",

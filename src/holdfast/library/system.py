@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from holdfast.options import ModuleLike
 
+# What the tables of holdfast.distro have, which definitions do not import; a test holds the two together.
+DEBIAN = ("bookworm", "trixie", "forky", "sid")
+UBUNTU = ("jammy", "noble", "plucky", "questing", "resolute")
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _TARGET = r"(?:[^\s@/-][^\s@/]*@)?[^\s@/-][^\s@/]*"
 
@@ -29,12 +33,38 @@ def Debian(
     ``mirror`` is the base address of its main archive; None leaves it to the environment and the machine.
     ``sources`` replace the release's own (main, updates, security).
     """
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", release):
-        raise HoldfastError(
-            f"{release!r} is not the name of a Debian release",
-            resolution='Write its code name: Debian("trixie").',
-        )
+    _check_release("Debian", release, DEBIAN)
     return Distribution("debian", release, architecture, tuple(sources), mirror)
+
+
+def Ubuntu(
+    release: str,
+    *,
+    mirror: str | None = None,
+    architecture: str = "amd64",
+    sources: Sequence[Source] = (),
+) -> Distribution:
+    """Ubuntu of one release: ``jammy``, ``noble``, ``plucky``, ``questing``, ``resolute``.
+
+    The arguments are those of :func:`Debian`, whose family it is.
+    """
+    _check_release("Ubuntu", release, UBUNTU)
+    return Distribution("debian", release, architecture, tuple(sources), mirror)
+
+
+def _check_release(name: str, release: object, known: tuple[str, ...]) -> None:
+    if release in known:
+        return
+    from difflib import get_close_matches  # only on the way to an error
+
+    other = "Ubuntu" if release in UBUNTU else "Debian" if release in DEBIAN else None
+    near = get_close_matches(str(release).lower(), known, n=1)
+    advice = f'{other or name}("{release if other else near[0] if near else known[1]}")'
+    raise HoldfastError(
+        f"{release!r} is not the code name of a release of {name}",
+        details=f"Known: {', '.join(known)}.",
+        resolution=f"Write {advice}.",
+    )
 
 
 class System:

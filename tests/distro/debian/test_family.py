@@ -118,7 +118,9 @@ def test_ids_of_the_previous_set_are_never_changed(world: World) -> None:
 
 def test_an_unknown_release_is_told_before_anything_is_fetched(world: World) -> None:
     world.distribution = replace(world.distribution, release="trixi")
-    with pytest.raises(HoldfastError, match=r"unknown Debian release 'trixi'; did you mean 'trixie'\?"):
+    with pytest.raises(
+        HoldfastError, match=r"unknown release of Debian or Ubuntu 'trixi'; did you mean 'trixie'\?"
+    ):
         world.resolve("web")
     assert world.server.requests == []
 

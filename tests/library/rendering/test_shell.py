@@ -58,8 +58,8 @@ def test_search_paths(shell: str, tmp_path: Path) -> None:
     )
     # Sourced twice: nothing is in it twice, and what was there already keeps its place.
     assert (
-        environment_of(shell, tmp_path, text, HOME="/home/a*a")["PATH"]
-        == "/a b:/home/a*a/bin:/usr/bin:/bin:/z"
+        environment_of(shell, tmp_path, text, HOME="/srv/a*a")["PATH"]
+        == "/a b:/srv/a*a/bin:/usr/bin:/bin:/z"
     )
     made = environment_of(shell, tmp_path, text, XDG_CONFIG_DIRS="/mine")
     assert (made["XDG_DATA_DIRS"], made["XDG_CONFIG_DIRS"]) == ("/d:/usr/local/share:/usr/share", "/c:/mine")
@@ -108,8 +108,8 @@ def test_systemd_reads_session_variables_as_written(
 @pytest.mark.skipif(not GENERATOR.exists(), reason="systemd's own generator is not installed")
 def test_systemd_extends_search_paths(tmp_path: Path) -> None:
     shell = ShellEnvironment(prepend=("~/$bin", "/a"), append=("/z",), data_dirs=("/d",))
-    assert generated(tmp_path, shell, HOME="/home/ada", PATH="/usr/bin") == {
-        "PATH": "/home/ada/$bin:/a:/usr/bin:/z",
+    assert generated(tmp_path, shell, HOME="/srv/ada", PATH="/usr/bin") == {
+        "PATH": "/srv/ada/$bin:/a:/usr/bin:/z",
         "XDG_DATA_DIRS": "/d:/usr/local/share:/usr/share",
     }
 

@@ -192,7 +192,9 @@ def _cache_key(package_set: PackageSet) -> str:
 
 def sources_of(distribution: Distribution, request: Packages) -> tuple[Source, ...]:
     """The definition's sources, else those of the release's row; then the request's further repositories, by name."""
-    own = distribution.sources or default_sources(find_release(distribution.release))
+    own = distribution.sources or default_sources(
+        find_release(distribution.release), distribution.architecture
+    )
     return (*own, *(request.repositories[name] for name in sorted(request.repositories)))
 
 
@@ -226,7 +228,7 @@ class _Places:
         path = quote(package.path, safe="/~+:")
         places = [Place(f"{mirror.url}/{path}", mirror.origin)]
         archive = ARCHIVES.get(package.archive)
-        if archive is not None:
+        if archive is not None and archive.snapshot is not None:
             base = os.environ.get("HOLDFAST_SNAPSHOT", SNAPSHOT).rstrip("/")
             for moment in snapshot_moments(self._epochs[package.archive]):
                 places.append(Place(f"{base}/{archive.snapshot}/{moment}/{path}", "the snapshot archive"))

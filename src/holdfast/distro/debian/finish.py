@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from holdfast.distro.debian import within
-from holdfast.distro.debian.releases import ARCHIVES, KEYRING_FILES, Release, default_sources, find_release
+from holdfast.distro.debian.releases import ARCHIVES, Release, default_sources, find_release, main_archive
 from holdfast.distro.lockfile import PackageSet
-from holdfast.manifest.model import Source
+from holdfast.manifest.model import Distribution, Source
 from holdfast.sandbox.mounts import resolve_inside
 
 _PACKAGED = "/usr/lib/systemd/system"
@@ -58,11 +58,12 @@ def write_sources(tree: Path, package_set: PackageSet) -> None:
     place = "/etc/apt/sources.list.d"
     if not resolve_inside(tree, place).is_dir():
         return
-    keyring = next((name for name in KEYRING_FILES if resolve_inside(tree, name).exists()), KEYRING_FILES[-1])
+    files = release.keyring_files
+    keyring = next((name for name in files if resolve_inside(tree, name).exists()), files[-1])
     stanzas: list[str] = []
     distribution = package_set.distribution
-    for source in distribution.sources or default_sources(release):
-        mirror = _public_mirror(source, distribution.mirror)
+    for source in distribution.sources or default_sources(release, distribution.architecture):
+        mirror = _public_mirror(source, distribution)
         if mirror is not None:
             stanzas.append(source_stanza(source, mirror, keyring))
     within.write(tree, f"{place}/debian.sources", "\n".join(stanzas))
@@ -81,11 +82,11 @@ def source_stanza(source: Source, mirror: str, keyring: str) -> str:
     return f"Types: deb\nURIs: {mirror}\nSuites: {source.suite}\n{components}{valid}Signed-By:{separator}{signed}\n"
 
 
-def _public_mirror(source: Source, chosen: str | None) -> str | None:
+def _public_mirror(source: Source, distribution: Distribution) -> str | None:
     """None for an archive that only this machine's environment knows a mirror of."""
     if source.mirror is not None:
         return source.mirror
-    if chosen is not None and source.archive == "debian":
-        return chosen
+    if distribution.mirror is not None and source.archive == main_archive(distribution):
+        return distribution.mirror
     archive = ARCHIVES.get(source.archive)
     return archive.primary if archive else None

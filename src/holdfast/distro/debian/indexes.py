@@ -101,7 +101,10 @@ def read_release(store: Store, source: LockedSource, *, key: str | None) -> Rele
         HoldfastError: the blob is missing, or not signed by a key that is trusted now.
     """
     what = f"the InRelease file of {source.archive} {source.suite}"
-    return parse_release(signed_content(store.blobs.read(source.release), key=key, what=what), what=what)
+    return parse_release(
+        signed_content(store.blobs.read(source.release), key=key, what=what, archive=source.archive),
+        what=what,
+    )
 
 
 def _fetch_source(
@@ -112,7 +115,9 @@ def _fetch_source(
     what = f"{where}/InRelease"
     try:
         in_release = downloader.read(what, limit=_RELEASE_LIMIT)
-        release = parse_release(signed_content(in_release, key=source.key, what=what), what=what)
+        release = parse_release(
+            signed_content(in_release, key=source.key, what=what, archive=source.archive), what=what
+        )
         _check_identity(release, source, what)
         _check_age(release, source, mirror, what)
         indexes = {

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
 from holdfast.distro.debian.deb822 import parse_paragraphs
-from holdfast.distro.debian.releases import ARCHIVES
+from holdfast.distro.debian.releases import ARCHIVES, main_archive
 from holdfast.manifest.model import Distribution, Source
 
 _DEBIAN_SUITE = re.compile(
@@ -65,12 +65,12 @@ def choose_mirror(
     """The mirror for ``source``. ``environment`` and ``machine`` are this process's unless given.
 
     Raises:
-        HoldfastError: it is not one of Debian's archives and the definition names no mirror.
+        HoldfastError: it is not one of Debian's or Ubuntu's archives and the definition names no mirror.
     """
     archive = ARCHIVES.get(source.archive)
     if source.mirror is not None:
         return Mirror(source.mirror.rstrip("/"), "the definition")
-    if distribution.mirror is not None and source.archive == distribution.family:
+    if distribution.mirror is not None and source.archive == main_archive(distribution):
         return Mirror(distribution.mirror.rstrip("/"), "the definition")
     name = archive.environment if archive else _variable(source.archive)
     from_environment = (os.environ if environment is None else environment).get(name)
@@ -152,18 +152,23 @@ def machine_proxies() -> Mapping[str, str]:
 
 
 def _archive_of(entry: AptSource) -> str | None:
-    """The archive of Debian's that an entry serves; None for somebody else's repository.
+    """The archive of Debian's or Ubuntu's that an entry serves; None for somebody else's repository.
 
-    A foreign repository often uses Debian's suite names, too: the URL or the keyring must say Debian.
+    A foreign repository often uses their suite names, too: the URL or the keyring must say whose it is.
     """
     parts = urlsplit(entry.url)
     match = _DEBIAN_SUITE.fullmatch(entry.suite)
     if parts.scheme not in ("http", "https", "file") or match is None or "main" not in entry.components:
         return None
-    archive = "debian-security" if match["kind"] in ("-security", "/updates") else "debian"
+    security = match["kind"] in ("-security", "/updates")
     segments = parts.path.split("/")
-    by_key = "debian-archive" in entry.options.get("signed-by", "")
-    return archive if by_key or archive in segments else None
+    signed_by = entry.options.get("signed-by", "")
+    if "ubuntu-ports" in segments:
+        return "ubuntu-ports"
+    if "ubuntu" in segments or "ubuntu-archive" in signed_by:
+        return "ubuntu-security" if security else "ubuntu"
+    archive = "debian-security" if security else "debian"
+    return archive if "debian-archive" in signed_by or archive in segments else None
 
 
 def _variable(archive: str) -> str:

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from holdfast.distro.family import unknown
-from holdfast.manifest.model import Source
+from holdfast.manifest.model import Distribution, Source
+
+KEYRING_FILES = (
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+)
+"""Where the keyring package puts its keys; the first that exists is used."""
+UBUNTU_KEYRING_FILES = (
+    "/usr/share/keyrings/ubuntu-archive-keyring.pgp",
+    "/usr/share/keyrings/ubuntu-archive-keyring.gpg",
+)
 
 
 @dataclass(frozen=True)
@@ -18,8 +28,10 @@ class Archive:
     """The public mirror that is asked when nobody names another."""
     environment: str
     """Variable that names another mirror."""
-    snapshot: str
-    """The archive's name at the snapshot service, which keeps every file that ever was in it."""
+    snapshot: str | None
+    """The archive's name at Debian's snapshot service, which keeps every file that ever was in it; None: not there."""
+    distribution: str = "Debian"
+    """Whose archive keys sign it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,9 @@ class Release:
     components: tuple[str, ...] = ("main",)
     keyring: str = "debian-archive-keyring"
     """Package with the keys that sign the release."""
+    keyring_files: tuple[str, ...] = KEYRING_FILES
+    ports: str | None = None
+    """Archive that has all suites for architectures other than amd64 and i386; None: the same as for those."""
 
 
 ARCHIVES: Mapping[str, Archive] = {
@@ -74,14 +89,23 @@ ARCHIVES: Mapping[str, Archive] = {
             "HOLDFAST_MIRROR_DEBIAN_SECURITY",
             "debian-security",
         ),
+        Archive("ubuntu", "http://archive.ubuntu.com/ubuntu", "HOLDFAST_MIRROR_UBUNTU", None, "Ubuntu"),
+        Archive(
+            "ubuntu-security",
+            "http://security.ubuntu.com/ubuntu",
+            "HOLDFAST_MIRROR_UBUNTU_SECURITY",
+            None,
+            "Ubuntu",
+        ),
+        Archive(
+            "ubuntu-ports",
+            "http://ports.ubuntu.com/ubuntu-ports",
+            "HOLDFAST_MIRROR_UBUNTU_PORTS",
+            None,
+            "Ubuntu",
+        ),
     )
 }
-
-KEYRING_FILES = (
-    "/usr/share/keyrings/debian-archive-keyring.pgp",
-    "/usr/share/keyrings/debian-archive-keyring.gpg",
-)
-"""Where the keyring package puts its keys; the first that exists is used."""
 
 CGROUP_TAGS = ("cgroup-v1", "cgroup-hybrid", "cgroup-v2")
 INIT_TAGS = ("init-systemd", "init-sysv", "init-openrc")
@@ -190,21 +214,63 @@ RELEASES: Mapping[str, Release] = {
 }
 
 
+def _ubuntu(name: str, version: str, *, merged_usr_links: tuple[str, ...] = ()) -> Release:
+    return Release(
+        name=name,
+        tags=("ubuntu", name, f"ubuntu-{version}", "cgroup-v2", "init-systemd"),
+        suites=(
+            Suite("ubuntu", name),
+            Suite("ubuntu", f"{name}-updates"),
+            Suite("ubuntu-security", f"{name}-security"),
+        ),
+        merged_usr_links=merged_usr_links,
+        base=_BASE,
+        scrub=_SCRUB,
+        remade=_REMADE,
+        components=("main", "universe"),
+        keyring="ubuntu-keyring",
+        keyring_files=UBUNTU_KEYRING_FILES,
+        ports="ubuntu-ports",
+    )
+
+
+# These rows are known to the tables alone: no test builds or boots them.
+UBUNTU_RELEASES: Mapping[str, Release] = {
+    row.name: row
+    for row in (
+        _ubuntu("jammy", "22.04", merged_usr_links=("bin", "lib", "lib32", "lib64", "libx32", "sbin")),
+        _ubuntu("noble", "24.04"),
+        _ubuntu("plucky", "25.04"),
+        _ubuntu("questing", "25.10"),
+        _ubuntu("resolute", "26.04"),
+    )
+}
+
+
 def find_release(name: str) -> Release:
-    """The row of ``name``.
+    """The row of ``name``, a release of Debian or Ubuntu.
 
     Raises:
         HoldfastError: there is none; names the nearest and all.
     """
-    row = RELEASES.get(name)
+    row = RELEASES.get(name) or UBUNTU_RELEASES.get(name)
     if row is None:
-        raise unknown("Debian release", name, tuple(RELEASES))
+        raise unknown("release of Debian or Ubuntu", name, (*RELEASES, *UBUNTU_RELEASES))
     return row
 
 
-def default_sources(release: Release) -> tuple[Source, ...]:
+def default_sources(release: Release, architecture: str) -> tuple[Source, ...]:
     """The row's suites as sources."""
+    ports = release.ports if architecture not in ("amd64", "i386") else None
     return tuple(
-        Source(suite.archive, suite.name, release.components, check_valid_until=suite.check_valid_until)
+        Source(
+            ports or suite.archive, suite.name, release.components, check_valid_until=suite.check_valid_until
+        )
         for suite in release.suites
     )
+
+
+def main_archive(distribution: Distribution) -> str:
+    """The archive that a distribution's own ``mirror`` is of; ``debian`` for a release that has no row."""
+    row = RELEASES.get(distribution.release) or UBUNTU_RELEASES.get(distribution.release)
+    return default_sources(row, distribution.architecture)[0].archive if row else "debian"

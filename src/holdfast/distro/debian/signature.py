@@ -9,7 +9,7 @@ from pathlib import Path
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
-from holdfast.distro.debian.releases import KEYRING_FILES
+from holdfast.distro.debian.releases import ARCHIVES, KEYRING_FILES, UBUNTU_KEYRING_FILES
 
 _ARMOUR = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?P<body>.*?)-----END PGP PUBLIC KEY BLOCK-----", re.S
@@ -17,8 +17,8 @@ _ARMOUR = re.compile(
 _WEAK = {"1": "MD5", "2": "SHA-1", "3": "RIPEMD-160"}  # RFC 4880 section 9.4
 
 
-def signed_content(in_release: bytes, *, key: str | None, what: str) -> str:
-    """The text that was signed, by one of ``key``'s (ASCII-armoured) or, without it, of the machine's Debian archive keys.
+def signed_content(in_release: bytes, *, key: str | None, what: str, archive: str = "debian") -> str:
+    """The text that was signed, by one of ``key``'s (ASCII-armoured) or, without it, of this machine's keys for ``archive``.
 
     ``what`` names the file in errors.
 
@@ -27,7 +27,7 @@ def signed_content(in_release: bytes, *, key: str | None, what: str) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="holdfast-gpgv-") as name:
         directory = Path(name)
-        keyring = machine_keyring() if key is None else directory / "key.gpg"
+        keyring = machine_keyring(archive) if key is None else directory / "key.gpg"
         if key is not None:
             keyring.write_bytes(dearmour(key, what=what))
         (directory / "InRelease").write_bytes(in_release)
@@ -50,18 +50,21 @@ def signed_content(in_release: bytes, *, key: str | None, what: str) -> str:
         return (directory / "content").read_text(errors="replace")
 
 
-def machine_keyring() -> Path:
-    """The keyring that the package debian-archive-keyring installed here.
+def machine_keyring(archive: str = "debian") -> Path:
+    """The keys for an archive of Debian or Ubuntu, as the distribution's own package installed them here.
 
     Raises:
         HoldfastError: it is not installed.
     """
-    for name in KEYRING_FILES:
+    row = ARCHIVES.get(archive)
+    ubuntu = row is not None and row.distribution == "Ubuntu"
+    for name in UBUNTU_KEYRING_FILES if ubuntu else KEYRING_FILES:
         if Path(name).is_file():
             return Path(name)
+    package = "ubuntu-keyring (on Debian: ubuntu-archive-keyring)" if ubuntu else "debian-archive-keyring"
     raise HoldfastError(
-        "this machine has no Debian archive keys to check signatures with",
-        resolution="Install the package debian-archive-keyring.",
+        f"this machine has no {'Ubuntu' if ubuntu else 'Debian'} archive keys to check signatures with",
+        resolution=f"Install the package {package}.",
     )
 
 

@@ -15,6 +15,9 @@ STATUS = "/var/lib/dpkg/status"
 _MIRRORS: Mapping[str, str] = {
     "debian": "http://deb.debian.org/debian",
     "debian-security": "http://deb.debian.org/debian-security",
+    "ubuntu": "http://archive.ubuntu.com/ubuntu",
+    "ubuntu-security": "http://security.ubuntu.com/ubuntu",
+    "ubuntu-ports": "http://ports.ubuntu.com/ubuntu-ports",
 }
 
 
