@@ -19,11 +19,11 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_file_system(path: Path) -> None:
-    """Make everything that was written to the file system of ``path`` durable (syncfs(2)): one call for a whole tree."""
+def sync_file_system(path: Path | int) -> None:
+    """Make everything that was written to the file system of ``path``, or of an open file, durable (syncfs(2)): one call for a whole tree."""
     import ctypes  # only here, since it takes 5 ms to load
 
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.dup(path) if isinstance(path, int) else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if ctypes.CDLL(None, use_errno=True).syncfs(descriptor) != 0:
             number = ctypes.get_errno()

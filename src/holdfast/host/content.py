@@ -96,12 +96,12 @@ def set_directory(directory: int, name: str, node: Folder) -> None:
 
 
 def remove_directory(directory: int, name: str) -> None:
-    """Remove a directory if nothing is in it."""
+    """Remove a directory if there is one and nothing is in it."""
     try:
         os.rmdir(name, dir_fd=directory)
     except OSError as error:
         # Somebody else's files are in it, or somebody else removed it: both leave nothing for us to do.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
             raise
 
 

@@ -30,7 +30,7 @@ from holdfast.host.actions import (
 )
 from holdfast.host.content import NEW, Contents, copy_into, remove_directory, set_directory
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent, File, Node, Symlink
+from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.rooted import read_attributes, read_node, write_attributes
 from holdfast.host.steps import ChangeFiles, Commit, Step
 from holdfast.host.tables import FIELDS
@@ -52,8 +52,16 @@ class Files:
         self._held_path = held
         self._contents = Contents(contents or {}, live.root, live.blobs)
         self._certain = True
-        self._devices: dict[int, Path] = {}
-        """A directory on each file system that was written to."""
+        self._devices: dict[int, int] = {}
+        """An open directory on each file system that was written to."""
+
+    def __enter__(self) -> Files:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for directory in self._devices.values():
+            os.close(directory)
+        self._devices.clear()
 
     def stage(self, steps: Sequence[Step]) -> None:
         """Put all new content beside its place and hold what it replaces; durable when this returns.
@@ -61,15 +69,15 @@ class Files:
         Raises:
             HoldfastError: something is not as it was when the change was planned, content is damaged, or the disk is full.
         """
-        self._note_device(self._held_path)
+        with _directory(self._held_path) as directory:
+            self._note_device(directory)
         for number, step in enumerate(steps):
             if isinstance(step, (ChangeFiles, Commit)):
                 for index, action in enumerate(step.actions):
                     with explain_os_errors(f"prepare {action.path}"):
                         self._stage(f"{number}-{index}", action)
-        for path in self._devices.values():
-            with explain_os_errors("write to the disk"):
-                sync_file_system(path)
+        with explain_os_errors("write to the disk"):
+            self.sync()
 
     def do(self, number: int, step: ChangeFiles | Commit) -> None:
         """Rename everything into place. A commit comes after everything else is durable, and is itself durable when this returns.
@@ -79,9 +87,9 @@ class Files:
         """
         home = self._held_path.parents[1]
         if isinstance(step, Commit):
-            for device, path in self._devices.items():
+            for device, directory in self._devices.items():
                 if device != home.stat().st_dev:  # on its own, renames keep their order
-                    sync_file_system(path)
+                    sync_file_system(directory)
         with self._others_kept_out(step.actions):
             for index, action in enumerate(step.actions):
                 with explain_os_errors(f"change {action.path} ({action.reason})"):
@@ -114,17 +122,19 @@ class Files:
             )
 
     def clean(self, steps: Sequence[Step]) -> None:
-        """Remove what was staged and not put in place. Nothing of it is needed any more."""
+        """Once everything is taken back: remove what was staged, and what was kept for it."""
         for number, step in enumerate(steps):
             if isinstance(step, (ChangeFiles, Commit)):
                 for index, action in enumerate(step.actions):
                     if isinstance(action, (PutFile, PutLink)):
                         self._unstage(f"{number}-{index}", action.path)
+                    elif isinstance(action, Keep):
+                        self._kept_path(action.digest).unlink(missing_ok=True)
 
     def sync(self) -> None:
         """Make durable what was written."""
-        for path in self._devices.values():
-            sync_file_system(path)
+        for directory in self._devices.values():
+            sync_file_system(directory)
 
     # --- staging ---
 
@@ -138,8 +148,8 @@ class Files:
             self._hold(key, action.path, action.before)
         if isinstance(action, Remove):
             return
-        with self._nearest(action.path) as (directory, where):
-            self._note_device(where, directory)
+        with self._nearest(action.path) as directory:
+            self._note_device(directory)
             if isinstance(action, PutLink):
                 os.symlink(action.node.target, self._temporary(key), dir_fd=directory)
             else:
@@ -148,7 +158,7 @@ class Files:
     def _hold(self, key: str, path: str, before: Node) -> None:
         held = self._held_path / key
         with self._root.parent(path) as (directory, name):
-            self._note_device(self._live.path / path.lstrip("/"), directory, parent=True)
+            self._note_device(directory)
             try:
                 os.link(name, held, src_dir_fd=directory, follow_symlinks=False)
             except FileNotFoundError:
@@ -186,7 +196,7 @@ class Files:
                 try:
                     os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 except FileNotFoundError:
-                    with self._nearest(action.path, having=temporary) as (source, _):
+                    with self._nearest(action.path, having=temporary) as source:
                         os.rename(temporary, name, src_dir_fd=source, dst_dir_fd=directory)
             elif isinstance(action, MakeDirectory):
                 os.mkdir(name, 0o700, dir_fd=directory)
@@ -212,16 +222,13 @@ class Files:
     def _undo(self, key: str, action: Action) -> None:
         if isinstance(action, (PutFile, PutLink)) and self._unstage(key, action.path):
             return  # it was not put in place
-        if isinstance(action, Drop):
+        if isinstance(action, (Keep, Drop)):
             return
-        if isinstance(action, Keep):
-            self._kept_path(action.digest).unlink(missing_ok=True)
-            return
-        made = isinstance(action, MakeDirectory) or isinstance(getattr(action, "before", None), Absent)
-        if made and self._root.locate(action.path).missing:
+        nothing = isinstance(action, MakeDirectory) or isinstance(getattr(action, "before", None), Absent)
+        if nothing and not self._reaches(action.path):
             return  # not even the directory is there
         with self._root.parent(action.path) as (directory, name):
-            self._note_device(self._live.path / action.path.lstrip("/"), directory, parent=True)
+            self._note_device(directory)
             if isinstance(action, MakeDirectory):
                 remove_directory(directory, name)
             elif isinstance(action, (SetDirectory, RemoveDirectory)):
@@ -262,7 +269,7 @@ class Files:
     def _unstage(self, key: str, path: str) -> bool:
         """Remove what was staged for a path; whether it was still there."""
         temporary = self._temporary(key)
-        with suppress(FileNotFoundError), self._nearest(path, having=temporary) as (directory, _):
+        with suppress(FileNotFoundError), self._nearest(path, having=temporary) as directory:
             os.unlink(temporary, dir_fd=directory)
             return True
         return False
@@ -273,7 +280,7 @@ class Files:
         return f".holdfast-{self._transaction}-{key}"
 
     @contextmanager
-    def _nearest(self, path: str, *, having: str = "") -> Generator[tuple[int, Path]]:
+    def _nearest(self, path: str, *, having: str = "") -> Generator[int]:
         """The nearest directory above ``path`` that is there (and has the name ``having``): things are staged in it.
 
         Raises:
@@ -289,16 +296,22 @@ class Files:
                         os.stat(having, dir_fd=directory, follow_symlinks=False)
                 except (HoldfastError, FileNotFoundError):
                     continue
-                yield directory, self._live.path / above
+                yield directory
                 return
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), having)
 
     def _kept_path(self, digest: Digest) -> Path:
         return self._held_path.parents[1] / Path(places.KEPT).name / hex_of(digest)
 
-    def _note_device(self, path: Path, directory: int | None = None, *, parent: bool = False) -> None:
-        status = path.stat() if directory is None else os.fstat(directory)
-        self._devices.setdefault(status.st_dev, path.parent if parent else path)
+    def _reaches(self, path: str) -> bool:
+        """Whether the directory of a path is there."""
+        located = self._root.locate(path.rpartition("/")[0] or "/")
+        return isinstance(located.node, Folder)
+
+    def _note_device(self, directory: int) -> None:
+        device = os.fstat(directory).st_dev
+        if device not in self._devices:
+            self._devices[device] = os.dup(directory)
 
     @contextmanager
     def _others_kept_out(self, actions: Sequence[Action]) -> Generator[None]:

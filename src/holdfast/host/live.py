@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.base.errors import explain_os_errors
-from holdfast.host.content import Blobs
+from holdfast.host.content import Blobs as Blobs
 from holdfast.host.rooted import RootDirectory
 
 if TYPE_CHECKING:

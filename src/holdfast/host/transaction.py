@@ -7,7 +7,7 @@ the state is already the new one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,13 +66,20 @@ def execute(prepared: Prepared, live: Live, home: Path) -> None:
         change.transaction, change.kind, change.steps, change.previous, change.generation, state_after
     )
     journal = Journal(home)
-    files = Files(live, entry.transaction, journal.contents, prepared.contents)
+    with Files(live, entry.transaction, journal.contents, prepared.contents) as files:
+        _run(entry, files, journal, live)
+    with explain_os_errors("close the journal"):
+        journal.end()
+    live.checkpoint("closed")
+
+
+def _run(entry: Entry, files: Files, journal: Journal, live: Live) -> None:
     begun: set[int] = set()
     try:
         with explain_os_errors("write the journal"):
             journal.begin(entry)
         live.checkpoint("journal")
-        with stage("Preparing files", total=None, unit="files"):
+        with stage("Preparing files"):
             files.stage(entry.steps)
         live.checkpoint("staged")
         for number, step in enumerate(entry.steps):
@@ -85,9 +92,6 @@ def execute(prepared: Prepared, live: Live, home: Path) -> None:
     except BaseException as error:
         _take_back(error, entry, begun, files, journal, live)
         raise
-    with explain_os_errors("close the journal"):
-        journal.end()
-    live.checkpoint("closed")
 
 
 def _do(number: int, step: Step, files: Files, live: Live) -> None:
@@ -120,9 +124,7 @@ def _take_back(
     """
     message("Taking back what was done", level="warning")
     failed = _undo(entry, begun, files, live, certain=True)
-    if not any(isinstance(entry.steps[number], (ChangeFiles, Commit)) for number in failed):
-        files.sync()
-        journal.end()
+    _close(entry, failed, files, journal)
     told = error if isinstance(error, HoldfastError) else HoldfastError(f"{type(error).__name__}: {error}")
     if failed:
         problems = [
@@ -163,6 +165,14 @@ def _undo(
     return failed
 
 
+def _close(entry: Entry, failed: Collection[int], files: Files, journal: Journal) -> None:
+    """Forget the run, unless files are still to be put back: then the next command tries again."""
+    if not any(isinstance(entry.steps[number], (ChangeFiles, Commit)) for number in failed):
+        with explain_os_errors("close the journal"):
+            files.sync()
+            journal.end()
+
+
 def recover(live: Live, home: Path) -> Recovery | None:
     """Finish or take back a run that did not end; None when there is none. The caller holds the lock.
 
@@ -176,19 +186,15 @@ def recover(live: Live, home: Path) -> Recovery | None:
         if entry is None:
             journal.clear()
             return None
-    files = Files(live, entry.transaction, journal.contents)
     if _is_committed(entry, home):
         with explain_os_errors("close the journal"):
-            files.clean(entry.steps)
             journal.end()
         return Recovery(entry, finished=True)
     begun = journal.begun(entry)
     message(f"A run did not end: {entry.what}. It is taken back", level="warning")
-    failed = _undo(entry, begun.steps, files, live, certain=begun.certain)
-    if not any(isinstance(entry.steps[number], (ChangeFiles, Commit)) for number in failed):
-        with explain_os_errors("close the journal"):
-            files.sync()
-            journal.end()
+    with Files(live, entry.transaction, journal.contents) as files:
+        failed = _undo(entry, begun.steps, files, live, certain=begun.certain)
+        _close(entry, failed, files, journal)
     if failed:
         raise StuckError(
             f"an interrupted run could not be taken back completely: {entry.what}",
@@ -210,8 +216,3 @@ def _is_committed(entry: Entry, home: Path) -> bool:
 
 def _name(step: Step) -> str:
     return (_TITLES.get(step.kind) or "Recording the generation").lower()
-
-
-def staged_files(steps: Sequence[Step]) -> int:
-    """How many file actions there are, for progress."""
-    return sum(len(step.actions) for step in steps if isinstance(step, (ChangeFiles, Commit)))
