@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jeepney import DBusAddress, Parser, new_method_return, new_signal
 
+from holdfast.base.bus import BusError, unit_path
 from holdfast.machine import Machine, bus
-from holdfast.machine.bus import BusError, SystemdBus, _unit_path
+from holdfast.machine.bus import SystemdBus
 
 ROOT = "/org/freedesktop/systemd1/unit/"
 
@@ -27,13 +28,13 @@ ROOT = "/org/freedesktop/systemd1/unit/"
     ],
 )
 def test_unit_names_become_object_paths(name: str, path: str) -> None:
-    assert _unit_path(name) == ROOT + path
+    assert unit_path(name) == ROOT + path
 
 
 @settings(max_examples=50)
 @given(st.text(min_size=1, max_size=20))
 def test_paths_are_legal_and_tell_names_apart(name: str) -> None:
-    path = _unit_path(name).removeprefix(ROOT)
+    path = unit_path(name).removeprefix(ROOT)
     assert path.isascii() and all(letter.isalnum() or letter == "_" for letter in path)
     pieces = path.split("_")
     back = pieces[0].encode() + b"".join(

@@ -6,6 +6,7 @@ class HeaderFields(Enum):
     error_name = 4
     reply_serial = 5
     signature = 8
+    member = 3
 
 class MessageType(Enum):
     method_call = 1

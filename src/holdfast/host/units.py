@@ -61,7 +61,7 @@ def parse_install(text: str) -> Install:
     """Read the [Install] section of a unit file; everything else in it is ignored."""
     values: dict[str, list[str]] = {}
     section = ""
-    for line in _logical_lines(text):
+    for line in logical_lines(text):
         if line.startswith("["):
             section = line.rstrip()
             continue
@@ -87,7 +87,7 @@ def parse_install(text: str) -> Install:
     )
 
 
-def _logical_lines(text: str) -> list[str]:
+def logical_lines(text: str) -> list[str]:
     """Lines with continuations joined and comments dropped, also those within a continuation."""
     lines: list[str] = []
     pending = ""

@@ -1,0 +1,161 @@
+"""Talking D-Bus to a systemd over its private socket: no bus daemon, so it works from the first moment on.
+
+The peer speaks the D-Bus protocol with EXTERNAL authentication, needs no Hello, and sends every signal to every such
+connection (sd-bus; systemd's src/core/dbus.c). Messages and their parsing are jeepney's.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from itertools import count
+from types import TracebackType
+from typing import TypeVar, cast
+
+from jeepney import DBusAddress, HeaderFields, Message, MessageType, Parser
+from jeepney.auth import BEGIN, make_auth_external
+
+from holdfast.base.errors import HoldfastError
+
+SYSTEMD = "org.freedesktop.systemd1"
+MANAGER = DBusAddress("/org/freedesktop/systemd1", bus_name=SYSTEMD, interface=f"{SYSTEMD}.Manager")
+REPLY_SECONDS = 30.0
+_LONGEST_ANSWER = 4096
+
+_Self = TypeVar("_Self", bound="Bus")
+
+
+class BusError(HoldfastError):
+    """systemd answered with an error, or went away. ``name`` is the D-Bus error name, if it sent one."""
+
+    name = ""
+
+
+class Bus:
+    """A connection of one thread to one systemd. Use it in a ``with`` block."""
+
+    def __init__(self, connected: socket.socket, *, whose: str) -> None:
+        """Authenticate on ``connected``, which is closed with this object. ``whose`` names the system in errors.
+
+        Raises:
+            BusError: the other side refuses or goes away.
+        """
+        self._socket = connected
+        self.whose = whose
+        self._parser = Parser()
+        self._serials = count(1)
+        self._signals: list[Message] = []
+        connected.settimeout(REPLY_SECONDS)
+        try:
+            # In one piece, as sd-bus does: a message that arrives together with BEGIN would wait there for the next one.
+            connected.sendall(b"\0" + make_auth_external() + BEGIN)
+            answer = b""
+            while b"\r\n" not in answer and len(answer) < _LONGEST_ANSWER:
+                answer += self._received()
+            line, _, first_messages = answer.partition(b"\r\n")
+            if not line.startswith(b"OK "):
+                raise ConnectionRefusedError(line[:200].decode(errors="replace"))
+            self._parser.add_data(first_messages)
+        except OSError as error:
+            connected.close()
+            raise self._gone(error) from None
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def wait_for_signals(self, seconds: float) -> list[Message]:
+        """Signals that came since the last call; waits for one if there is none. Empty when none came in time.
+
+        Raises:
+            BusError: systemd went away.
+        """
+        end = time.monotonic() + seconds
+        while not self._signals:
+            if self._receive(end - time.monotonic()) is None:
+                return []
+        while time.monotonic() < end and self._receive(0.0) is not None:
+            pass
+        arrived, self._signals = self._signals, []
+        return arrived
+
+    def request(
+        self, message: Message, signature: str, *, seconds: float = REPLY_SECONDS
+    ) -> Sequence[object]:
+        """The body of the answer, which has this signature. A container's systemd is not trusted to keep to its interface.
+
+        Raises:
+            BusError: an error, an answer of another type, none within ``seconds``, or systemd went away.
+        """
+        serial = next(self._serials)
+        try:
+            self._socket.sendall(message.serialise(serial=serial))
+        except OSError as error:
+            raise self._gone(error) from None
+        end = time.monotonic() + seconds
+        while True:
+            answer = self._receive(end - time.monotonic())
+            if answer is None:
+                raise BusError(f"systemd of {self.whose} did not answer within {seconds:g} seconds")
+            if answer.header.fields.get(HeaderFields.reply_serial) != serial:
+                continue
+            body = cast("Sequence[object]", answer.body)
+            if answer.header.message_type is MessageType.error:
+                name = str(answer.header.fields.get(HeaderFields.error_name))
+                refusal = BusError(f"systemd of {self.whose} says: {body[0] if body else name}")
+                refusal.name = name
+                raise refusal
+            if answer.header.fields.get(HeaderFields.signature) != signature:
+                raise BusError(f"systemd of {self.whose} gave an answer of another type than {signature}")
+            return body
+
+    def _receive(self, seconds: float) -> Message | None:
+        """The next message, or None when none came in time, or when the time is negative. Signals are counted."""
+        if seconds < 0:  # whoever sends without end is not listened to without end
+            return None
+        end = time.monotonic() + seconds
+        while (message := self._next_message()) is None:
+            # A timeout of 0 would mean non-blocking mode with another exception.
+            self._socket.settimeout(max(0.0001, end - time.monotonic()))
+            try:
+                self._parser.add_data(self._received())
+            except TimeoutError:
+                return None
+            except OSError as error:
+                raise self._gone(error) from None
+        if message.header.message_type is MessageType.signal:
+            self._signals.append(message)
+        return message
+
+    def _next_message(self) -> Message | None:
+        try:
+            return self._parser.get_next_message()
+        except Exception as error:  # whatever comes of taking any bytes for a message
+            raise BusError(f"systemd of {self.whose} sent what is no D-Bus message: {error!r}") from None
+
+    def _received(self) -> bytes:
+        data = self._socket.recv(65536)
+        if not data:
+            raise ConnectionResetError("the connection was closed")
+        return data
+
+    def _gone(self, error: Exception) -> BusError:
+        return BusError(f"systemd of {self.whose} went away: {error}")
+
+
+def unit_path(name: str) -> str:
+    """The object path of a unit: sd_bus_path_encode(3)."""
+
+    def encode(index: int, byte: int) -> str:
+        letter = chr(byte)
+        plain = byte < 128 and (letter.isalpha() or (letter.isdigit() and index > 0))
+        return letter if plain else f"_{byte:02x}"
+
+    return "/org/freedesktop/systemd1/unit/" + "".join(
+        encode(index, byte) for index, byte in enumerate(name.encode())
+    )
