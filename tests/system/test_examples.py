@@ -83,3 +83,42 @@ def test_timers(built: Build, shared_store: Store) -> None:
 def test_every_example_has_a_test() -> None:
     tested = {"web", "files", "timers"}
     assert {path.parent.name for path in EXAMPLES.glob("*/systems.py")} == tested
+
+
+def test_people(built: Build, shared_store: Store) -> None:
+    with boot(shared_store, built("people", "people").artifact) as machine:
+        assert_healthy(machine)
+        for user in ("ada", "bert"):  # in zsh and in fish
+            said = machine.succeed(["su", "--login", user, "--command", "env -0"])
+            found = dict(item.split("=", 1) for item in said.split("\0") if "=" in item)
+            assert (found["EDITOR"], found["GREETING"], found["MANPATH"]) == ("vi", "it's $HOME", "/opt/man:")
+            path = found["PATH"].split(":")
+            assert path[:2] == ["/run/wrappers/bin", f"/home/{user}/.local/bin"]
+        assert "ls -l" in machine.succeed("bash -lic 'alias ll'")
+        assert (
+            machine.succeed("bash -lc 'set -u; . /etc/profile.d/holdfast.sh; echo $GREETING'")
+            == "it's $HOME\n"
+        )
+        assert machine.succeed("systemd-run --quiet --pipe --wait printenv HOLDFAST_EXAMPLE") == "100 %\n"
+
+        machine.succeed(["visudo", "--check", "--strict"])
+        assert "NOPASSWD: ALL" in machine.succeed("sudo -l -U ada")
+        allowed = machine.succeed("sudo -l -U bert")
+        assert "NOPASSWD: /usr/bin/systemctl restart cron.service" in allowed
+        machine.fail(["su", "bert", "--shell", "/bin/sh", "--command", "sudo -n id"])
+        assert machine.succeed(["su", "ada", "--shell", "/bin/sh", "--command", "sudo -n id -u"]) == "0\n"
+
+        settings = machine.succeed("sshd -T -C user=ada,host=x,addr=10.0.0.1").splitlines()
+        assert {"passwordauthentication no", "permitrootlogin without-password"} <= set(settings)
+        assert any(
+            line.startswith("authorizedkeysfile") and "authorized_keys.d/%u" in line for line in settings
+        )
+        machine.succeed("sshd -t && systemctl reload ssh.service")
+        machine.wait_for_open_port(22)
+
+        assert machine.succeed("getcap /run/wrappers/bin/ping").strip().endswith("cap_net_raw=ep")
+        assert machine.succeed("stat -c '%a %U:%G' /run/wrappers/bin/ping") == "750 root:operators\n"
+        assert machine.succeed("cat /proc/sys/net/ipv4/ip_forward") == "1\n"
+        # A package that brings a new ping renews the copy.
+        machine.succeed("cp /bin/true /usr/bin/ping.new && mv /usr/bin/ping.new /usr/bin/ping")
+        machine.wait_until_succeeds("cmp /usr/bin/ping /run/wrappers/bin/ping", timeout=20)

@@ -58,8 +58,7 @@ def test_search_paths(shell: str, tmp_path: Path) -> None:
     )
     # Sourced twice: nothing is in it twice, and what was there already keeps its place.
     assert (
-        environment_of(shell, tmp_path, text, HOME="/srv/a*a")["PATH"]
-        == "/a b:/srv/a*a/bin:/usr/bin:/bin:/z"
+        environment_of(shell, tmp_path, text, HOME="/srv/a*a")["PATH"] == "/a b:/srv/a*a/bin:/usr/bin:/bin:/z"
     )
     made = environment_of(shell, tmp_path, text, XDG_CONFIG_DIRS="/mine")
     assert (made["XDG_DATA_DIRS"], made["XDG_CONFIG_DIRS"]) == ("/d:/usr/local/share:/usr/share", "/c:/mine")
