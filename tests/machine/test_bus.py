@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jeepney import DBusAddress, Parser, new_method_return, new_signal
 
+from holdfast.base import bus
 from holdfast.base.bus import BusError, unit_path
-from holdfast.machine import Machine, bus
+from holdfast.machine import Machine
 from holdfast.machine.bus import SystemdBus
 
 ROOT = "/org/freedesktop/systemd1/unit/"
@@ -92,7 +93,7 @@ def test_a_signal_may_arrive_with_the_answer_to_the_greeting() -> None:
 
 @pytest.mark.slow
 def test_who_sends_without_end_is_not_listened_to_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bus, "_REPLY_SECONDS", 0.2)
+    monkeypatch.setattr(bus, "REPLY_SECONDS", 0.2)
 
     def peer(theirs: socket.socket) -> None:
         theirs.sendall(b"OK 0\r\n")

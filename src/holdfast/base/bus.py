@@ -84,14 +84,13 @@ class Bus:
         arrived, self._signals = self._signals, []
         return arrived
 
-    def request(
-        self, message: Message, signature: str, *, seconds: float = REPLY_SECONDS
-    ) -> Sequence[object]:
+    def request(self, message: Message, signature: str, *, seconds: float | None = None) -> Sequence[object]:
         """The body of the answer, which has this signature. A container's systemd is not trusted to keep to its interface.
 
         Raises:
             BusError: an error, an answer of another type, none within ``seconds``, or systemd went away.
         """
+        seconds = REPLY_SECONDS if seconds is None else seconds
         serial = next(self._serials)
         try:
             self._socket.sendall(message.serialise(serial=serial))
