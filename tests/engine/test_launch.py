@@ -78,11 +78,24 @@ def test_no_python_is_told_with_the_package(name: str, programs: Path, tmp_path:
 @pytest.mark.parametrize("name", SHELLS)
 def test_installing_hands_over_stdin_and_leaves_nothing(name: str, programs: Path, tmp_path: Path) -> None:
     fake = programs / "python3"
-    fake.write_text('#!/bin/sh\n[ "$1 $2" = "-I -S" ] || exit 9\necho "$4 $5 $6 $7: $(cat "$3")"\nexit 7\n')
+    fake.write_text(
+        '#!/bin/sh\n[ "$1 $2" = "-I -S" ] || exit 9\n[ "$3" = -c ] && exit 0\necho "$4 $5 $6 $7: $(cat "$3")"\nexit 7\n'
+    )
     fake.chmod(0o755)
     script = with_home(launch.install_script("abc"), tmp_path / "home")
     done = shell(name, script, programs=programs, stdin=b"the archive")
     assert (done.returncode, done.text) == (7, "install --json --digest abc: the archive\n")
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\3\4half of a zip"])
+def test_what_is_no_archive_is_not_run(data: bytes, programs: Path, tmp_path: Path) -> None:
+    (programs / "python3").symlink_to(sys.executable)
+    done = shell(
+        "dash", with_home(launch.install_script("abc"), tmp_path / "home"), programs=programs, stdin=data
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("error: the engine did not arrive whole")
     assert list((tmp_path / "home").iterdir()) == []
 
 

@@ -48,13 +48,24 @@ main()
 """
 """``__main__.py`` of the archive and of the installed engine."""
 
+_PYTHONS = " ".join(
+    ["/usr/bin/python3", "/usr/local/bin/python3", "python3", *(f"python{v}" for v in _VERSIONS)]
+)
 _FIND_PYTHON = f"""\
-for python in /usr/bin/python3 /usr/local/bin/python3 python3 {" ".join(f"python{v}" for v in _VERSIONS)}; do
+for python in {_PYTHONS}; do
     if command -v "$python" >/dev/null 2>&1; then
         exec "$python" -I -S "$engine" "$@"
     fi
 done
 """
+_CHECK_WHOLE = """\
+"$python" -I -S -c 'import sys, zipfile; sys.exit(not zipfile.is_zipfile(sys.argv[1]))' "$engine" || {
+            echo "error: the engine did not arrive whole" >&2
+            echo "next: Run the command again; if that does not help, the connection adds to what it carries." >&2
+            exit 1
+        }
+        """
+"""Python takes an empty file for a program that does nothing, and half a zip for one full of mistakes."""
 _NO_PYTHON = f"""\
 id=
 if [ -r /etc/os-release ]; then id=$(. /etc/os-release; echo " $ID $ID_LIKE "); fi
@@ -117,6 +128,6 @@ trap 'exit 1' HUP INT TERM
 cat >"$engine" || exit 1
 (
 set -- install --json --digest {shlex.quote(digest_hex)}
-{_FIND_PYTHON}{_NO_PYTHON})
+{_FIND_PYTHON.replace("exec", _CHECK_WHOLE + "exec")}{_NO_PYTHON})
 exit $?
 """

@@ -47,9 +47,18 @@ class Place:
         if not self._store:
             from holdfast.store.store import open_store
 
-            here = self.is_running or os.environ.get("HOLDFAST_STORE")
-            self._store.append(open_store(None if here else self.root / "var/lib/holdfast"))
+            self._store.append(open_store(self._store_path))
         return self._store[0]
+
+    @property
+    def has_store(self) -> bool:
+        """There is one already."""
+        return (self._store_path / "oci-layout").is_file()
+
+    @property
+    def _store_path(self) -> Path:
+        chosen = os.environ.get("HOLDFAST_STORE")
+        return Path(chosen).absolute() if chosen else self.root / "var/lib/holdfast"
 
     @property
     def is_running(self) -> bool:

@@ -21,6 +21,8 @@ def keep_generations(place: Place, live: Live) -> None:
         for item in operations.generations(live)
         if item.artifact is not None
     }
+    if not wanted and not place.has_store:
+        return  # nothing here ever came as an artifact
     refs = place.store.refs
     there = {name: digest for name, digest in refs.list().items() if name.startswith(PREFIX)}
     for name, digest in wanted.items():
