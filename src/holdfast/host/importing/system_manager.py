@@ -233,12 +233,12 @@ def _new_state(root: RootDirectory, taken: TakeOver, old: State | None) -> tuple
         )
     )
     blank = old or State(STATE_VERSION, 0, digest_bytes(b""))
-    numbers = [int(name) for name in root.scan(f"{places.HOME}/generations") if name.isdigit()]
+    names = root.scan(f"{places.HOME}/generations")
+    manifests = {int(name): _manifest(root, int(name)) for name in names if name.isdigit()}
+    complete = {number: data for number, data in manifests.items() if data is not None}
     # One that was written before this command was cut off is taken up again.
-    written = (
-        number for number in numbers if number > blank.generation and _manifest(root, number) == manifest
-    )
-    generation = next(written, max([blank.generation, *numbers]) + 1)
+    written = (number for number, data in complete.items() if number > blank.generation and data == manifest)
+    generation = next(written, max([blank.generation, *complete]) + 1)
     return replace(
         blank,
         generation=generation,
