@@ -36,6 +36,8 @@ def new_state(
         holds=manifest.packages.hold,
         transaction=old.transaction if old else "",
         state_version=manifest.state_version,
+        sysctl=old.sysctl if old else {},
+        tasks=old.tasks if old else {},
     )
 
 
@@ -52,4 +54,6 @@ def remaining_state(settled: Settled, old: State | None) -> State:
         active=False,
         transaction=old.transaction if old else "",
         state_version=old.state_version if old else 0,
+        sysctl=old.sysctl if old else {},
+        tasks=old.tasks if old else {},
     )

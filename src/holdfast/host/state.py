@@ -12,6 +12,7 @@ from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.host.nodes import Node
 from holdfast.host.packages.record import PackageState
+from holdfast.manifest.model import Task
 
 STATE_VERSION = 1
 HOME = "/var/lib/holdfast/host"
@@ -115,6 +116,10 @@ class State:
     state_version: int = 0
     """The highest that a generation here had."""
     packages: PackageState = field(default_factory=PackageState)
+    sysctl: Mapping[str, str] = field(default_factory=lambda: {})
+    """Kernel parameters of ours, with the values that they had before us."""
+    tasks: Mapping[str, Task] = field(default_factory=lambda: {})
+    """Tasks that have run."""
 
 
 def write_state(state: State) -> bytes:

@@ -1,0 +1,79 @@
+"""Secrets: decrypted on the machine they are for, into the file itself and nowhere else. See age(1), sops(1)."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from holdfast.base import process
+from holdfast.base.digests import parse_digest
+from holdfast.base.errors import HoldfastError
+from holdfast.host.content import NEW, write_all
+from holdfast.host.live import Live
+from holdfast.host.steps import DecryptSecret, Step
+
+_TEMPORARY = ".holdfast-secret"
+
+
+def do(step: Step, live: Live) -> None:
+    """Raises HoldfastError: it cannot be decrypted; never shows its content."""
+    assert isinstance(step, DecryptSecret)
+    if step.when == "do":
+        _put(step, live)
+
+
+def undo(step: Step, live: Live) -> None:
+    """Take the file away, or decrypt what was there before. Nothing is overwritten first: on today's disks that erases nothing."""
+    assert isinstance(step, DecryptSecret)
+    if step.when == "undo":
+        _put(step, live)
+        return
+    with live.root.parent(step.path) as (directory, name), suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)
+
+
+def _put(step: DecryptSecret, live: Live) -> None:
+    plain = _decrypt(step, live)
+    with live.root.parent(step.path) as (directory, name):
+        temporary = f"{_TEMPORARY}-{name}"[:255]
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)  # of a run that was cut short
+        file = os.open(temporary, NEW, 0o600, dir_fd=directory)
+        try:
+            write_all(file, plain)
+            os.fchown(file, step.uid, step.gid)
+            os.fchmod(file, int(step.mode, 8))
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _decrypt(step: DecryptSecret, live: Live) -> bytes:
+    """The plain content. Programs get the encrypted one on stdin, and only what they say on stderr is ever shown."""
+    there = [path for path in step.identities if (live.path / path.lstrip("/")).exists()]
+    if not there:
+        raise HoldfastError(
+            f"the secret {step.path} cannot be decrypted: none of its identities is on this machine",
+            details="\n".join(step.identities),
+            resolution="Name the private key that it was encrypted for, such as /etc/ssh/ssh_host_ed25519_key.",
+        )
+    with live.blobs(parse_digest(step.source)) as stream:
+        encrypted = stream.read()
+    paths = [str(live.path / Path(path).relative_to("/")) for path in there]
+    environment: dict[str, str] = {}
+    if step.encryption == "age":
+        argv = ["age", "--decrypt", *(word for path in paths for word in ("--identity", path))]
+    else:
+        argv = ["sops", "--decrypt", "--input-type", "binary", "--output-type", "binary", "/dev/stdin"]
+        is_ssh = "ssh" in Path(paths[0]).name
+        environment["SOPS_AGE_SSH_PRIVATE_KEY_FILE" if is_ssh else "SOPS_AGE_KEY_FILE"] = paths[0]
+    done = process.run(argv, stdin=encrypted, env=environment, check=False, timeout=60)
+    if done.returncode != 0:
+        raise HoldfastError(
+            f"the secret {step.path} cannot be decrypted",
+            details=done.stderr.decode(errors="replace").strip(),
+            resolution=f"It must be encrypted for one of: {', '.join(there)}.",
+        )
+    return done.stdout
