@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Union
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,9 +22,10 @@ from holdfast.host.change import Wanted
 from holdfast.host.failures import BusyError, StuckError, TakenBackError
 from holdfast.host.journal import Journal
 from holdfast.host.live import Live, open_live
+from holdfast.host.state import State
 from holdfast.manifest.model import Directory, Entry, Link, Manifest, TextFile, User
 from tests.host.crashing import HOME, in_a_child, killed, seen, switch
-from tests.host.roots import a_manifest, blobs_of, make_root, snapshot
+from tests.host.roots import Seen, a_manifest, blobs_of, make_root, snapshot
 
 FIRST: dict[str, Entry] = {
     "/etc/motd": TextFile("ours\n"),
@@ -285,15 +289,18 @@ def _crash_anywhere(first: dict[str, Entry], second: dict[str, Entry], points: l
         except HoldfastError:
             return
         new = seen(new_root)
-        in_a_child(root, lambda live: operations.switch(live, wanted), crash_at=points[0])
+        in_a_child(root, partial(_switch_to, wanted), crash_at=points[0])
         in_a_child(root, _recover, crash_at=points[1])
         with open_live(root, blobs=blobs_of()) as live:
             operations.recover(live)
         assert _comparable(seen(root)) in (_comparable(old), _comparable(new))
 
 
-def _comparable(what: object) -> object:
-    everything, state = what  # type: ignore[misc]
+Machine = tuple[dict[str, Seen], Union[State, None]]
+
+
+def _comparable(what: Machine) -> Machine:
+    everything, state = what
     return {path: one for path, one in everything.items() if not path.startswith(f"/{HOME}")}, state
 
 
@@ -320,31 +327,28 @@ def _large(tag: str, count: int) -> Manifest:
 
 
 def _kill_at_random(root: Path, *, kills: int, count: int, seed: int) -> None:
-    import random
-
     chance = random.Random(seed)
-    known: dict[str, tuple[dict[str, object], object]] = {}
+    known: dict[str, Machine] = {}
     longest = 0.0
     for tag in ("one", "two", "one"):
         started = time.monotonic()
         switch(root, _large(tag, count))
         longest = max(longest, time.monotonic() - started)
-        known[tag] = _comparable(seen(root))  # type: ignore[assignment]
+        known[tag] = _comparable(seen(root))
     now, in_time = "one", 0
     while in_time < kills:
         other = "two" if now == "one" else "one"
-        wanted = Wanted(_large(other, count))
-        in_time += killed(
-            root,
-            lambda live, wanted=wanted: operations.switch(live, wanted),
-            lambda: time.sleep(chance.uniform(0, longest)),
-        )  # type: ignore[misc]
+        work = partial(_switch_to, Wanted(_large(other, count)))
+        in_time += killed(root, work, lambda: time.sleep(chance.uniform(0, longest)))
         with open_live(root, blobs=blobs_of()) as live:
             operations.recover(live)
-        after, _ = seen(root)
-        tree = {path: one for path, one in after.items() if not path.startswith(f"/{HOME}")}
+        tree, _ = _comparable(seen(root))
         assert tree in (known[now][0], known[other][0])
         now = now if tree == known[now][0] else other
+
+
+def _switch_to(wanted: Wanted, live: Live) -> object:
+    return operations.switch(live, wanted)
 
 
 def test_kill_at_random_moments(scratch: Path) -> None:

@@ -12,6 +12,7 @@ from holdfast.host import state as places
 from holdfast.host.accounts import Ids
 from holdfast.host.basics import Basics, read_basics
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
+from holdfast.host.packages.record import PackageState
 from holdfast.host.rooted import Located, RootDirectory
 from holdfast.host.state import Edited, State, read_state
 from holdfast.host.wishes import NOTHING, make_no_wishes, make_wishes
@@ -26,6 +27,8 @@ class Recording:
     generation: int
     origin: bytes
     """What the generation was wanted with, besides its manifest: the content of its ``wanted.json``."""
+    packages: PackageState | None = None
+    """What is recorded of packages; None where no package manager is at work, so that all is as it was recorded."""
 
 
 @dataclass(frozen=True)

@@ -172,17 +172,21 @@ class Generations:
         Raises:
             HoldfastError: one cannot be removed.
         """
+        going = self.prunable(keep)
+        for number in going:
+            self.delete(number)
+        return going
+
+    def prunable(self, keep: int) -> tuple[int, ...]:
+        """Numbers of those that :meth:`prune` would forget."""
         if keep < 0:
             raise HoldfastError(f"{keep} generations cannot be kept", resolution="Give 0 or more.")
         numbers = self.numbers()
-        going = [
+        return tuple(
             number
             for number in numbers[: max(0, len(numbers) - keep)]
             if number not in (self._current, self.pending())
-        ]
-        for number in going:
-            self.delete(number)
-        return tuple(going)
+        )
 
     def pending(self) -> int | None:
         """The generation that waits for the next boot.

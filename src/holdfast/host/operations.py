@@ -5,68 +5,31 @@ Those that change something hold the lock, and first finish or take back what a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Literal
 
-from holdfast.base.digests import Digest, hex_of
+from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
-from holdfast.host import state as places
-from holdfast.host.actions import Action, Keep
+from holdfast.host import confirmation
 from holdfast.host.change import Change, Wanted
-from holdfast.host.drift import Drift, read_drift
+from holdfast.host.changing import Recovered as Recovered
+from holdfast.host.changing import SwitchOptions as SwitchOptions
+from holdfast.host.changing import SwitchResult as SwitchResult
+from holdfast.host.changing import changing
+from holdfast.host.drift import Drift as Drift
+from holdfast.host.drift import read_drift
 from holdfast.host.facts import read_recorded_state
-from holdfast.host.generations import Generation, Generations
-from holdfast.host.home import home_path, locked
+from holdfast.host.failures import RefusedError
+from holdfast.host.generations import Generation as Generation
+from holdfast.host.generations import Generations
+from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
-from holdfast.host.nodes import File, Folder, Secret, Special
-from holdfast.host.preparing import (
-    Request,
-    prepare,
-    prepare_state,
-    warn_of_interruption,
-    with_differences,
-)
-from holdfast.host.state import Adopted, State
-from holdfast.host.transaction import execute
-from holdfast.host.transaction import recover as recover_run
-
-__all__ = ["Drift", "Generation"]
-
-
-@dataclass(frozen=True)
-class SwitchOptions:
-    wait_seconds: float = 0.0
-    """How long another run is waited for."""
-    confirm_seconds: int | None = None
-    """Take the change back unless ``confirm`` comes within so many seconds."""
-    irreversible_packages: bool = False
-    """Go on where the old packages cannot be had any more."""
-
+from holdfast.host.nodes import Folder, Secret, Special
+from holdfast.host.preparing import Request, prepare, warn_of_interruption, with_differences
+from holdfast.host.state import State
 
 DEFAULTS = SwitchOptions()
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """What was found of a run that did not end, and what became of it."""
-
-    kind: Literal["finished", "undone"]
-    generation: int | None
-    """Current now."""
-    what: str
-    """The run in words: ``switch to generation 4``."""
-
-
-@dataclass(frozen=True)
-class SwitchResult:
-    """What a command did. Nothing when ``change.empty``."""
-
-    change: Change
-    recovered: Recovered | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +90,7 @@ def switch(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> Swi
         BusyError: another run holds the lock.
         HoldfastError: it was not begun.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         return work.make(Request("switch", wanted))
 
 
@@ -137,7 +100,7 @@ def rollback(live: Live, number: int | None = None, options: SwitchOptions = DEF
     Raises:
         HoldfastError: there is no such generation; otherwise as :func:`switch`.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         return work.make(_rollback_request(live, number))
 
 
@@ -147,7 +110,7 @@ def deactivate(live: Live, options: SwitchOptions = DEFAULTS) -> SwitchResult:
     Raises:
         HoldfastError: as :func:`switch`.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         return work.make(_deactivate_request(live))
 
 
@@ -157,7 +120,7 @@ def repair(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEF
     Raises:
         HoldfastError: a path is not managed; otherwise as :func:`switch`.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         return work.make(_repair_request(live, paths))
 
 
@@ -167,7 +130,7 @@ def adopt(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEFA
     Raises:
         HoldfastError: a path is not managed, or of a kind that cannot be accepted; otherwise as :func:`switch`.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         state = _managed_state(live)
         paths_there = _selected(live, state, paths)
         drift = [one for one in read_drift(live.root, state) if one.path in paths_there]
@@ -194,7 +157,7 @@ def recover(live: Live, options: SwitchOptions = DEFAULTS) -> Recovered | None:
         StuckError: not everything could be taken back.
         BusyError: that run, or another one, is still under way.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         return work.recovered
 
 
@@ -212,6 +175,7 @@ def status(live: Live) -> Status:
     common = Status(
         None,
         pending=kept.pending(),
+        unconfirmed=confirmation.read(home) is not None,
         interrupted=entry.what if entry else "",
         generations=listed,
     )
@@ -251,7 +215,7 @@ def delete_generation(live: Live, number: int, options: SwitchOptions = DEFAULTS
     Raises:
         HoldfastError: it is not there, current, or waits for the next boot.
     """
-    with _changing(live, options):
+    with changing(live, options):
         _generations(live).delete(number)
 
 
@@ -261,7 +225,7 @@ def prune_generations(live: Live, keep: int, options: SwitchOptions = DEFAULTS) 
     Raises:
         HoldfastError: one cannot be removed.
     """
-    with _changing(live, options):
+    with changing(live, options):
         return _generations(live).prune(keep)
 
 
@@ -271,10 +235,48 @@ def register(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> G
     Raises:
         HoldfastError: it cannot be written.
     """
-    with _changing(live, options):
+    with changing(live, options):
         kept = _generations(live)
         number = kept.register(wanted)
         return next(one for one in kept.list() if one.number == number)
+
+
+def prepopulate(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> SwitchResult:
+    """Put a generation's files in place and make it current, but start, reload and probe nothing: the next boot does.
+
+    Raises:
+        HoldfastError: as :func:`switch`.
+    """
+    with changing(live, options) as work:
+        return work.make(Request("prepopulate", wanted))
+
+
+def boot(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> Generation:
+    """Record a generation that becomes current at the next boot. Who calls this sees to it that the boot activates it.
+
+    Raises:
+        RefusedError: packages would have to change for it.
+        HoldfastError: it cannot be made on this machine, or not be written.
+    """
+    with changing(live, options):
+        change = prepare(
+            live, Request("boot", wanted)
+        ).change  # what is impossible is said now, not at the next boot
+        if change.packages is not None and not change.packages.empty:
+            raise RefusedError(
+                "packages cannot be changed by the next boot",
+                details="\n".join(f"- {one.verb} {one.package}" for one in change.packages.actions),
+                resolution="Run `holdfast switch`: it changes them now.",
+            )
+        kept = _generations(live)
+        number = kept.register(wanted)
+        kept.set_pending(number)
+        return next(one for one in kept.list() if one.number == number)
+
+
+def prunable_generations(live: Live, keep: int) -> tuple[int, ...]:
+    """Those that :func:`prune_generations` would forget."""
+    return _generations(live).prunable(keep)
 
 
 def activate(live: Live, number: int | None = None, options: SwitchOptions = DEFAULTS) -> SwitchResult:
@@ -283,7 +285,7 @@ def activate(live: Live, number: int | None = None, options: SwitchOptions = DEF
     Raises:
         HoldfastError: there is no such generation; otherwise as :func:`switch`.
     """
-    with _changing(live, options) as work:
+    with changing(live, options) as work:
         kept = _generations(live)
         numbers = kept.numbers()
         if number is None and not numbers:
@@ -338,45 +340,3 @@ def _selected(live: Live, state: State, paths: Collection[str]) -> frozenset[str
             resolution="`holdfast status` shows what drifted; give paths as they are there.",
         )
     return frozenset(real.values())
-
-
-class _Changing:
-    """The machine while its lock is held."""
-
-    def __init__(self, live: Live, home: Path, recovered: Recovered | None) -> None:
-        self._live, self._home, self.recovered = live, home, recovered
-
-    def make(self, request: Request) -> SwitchResult:
-        prepared = prepare(self._live, request)
-        execute(prepared, self._live, self._home)
-        return SwitchResult(prepared.change, self.recovered)
-
-    def adopt(self, state: State, drift: list[Drift]) -> SwitchResult:
-        if not drift:
-            nothing = Change("adopt", state.generation, state.generation, (), (), state, state)
-            return SwitchResult(nothing, self.recovered)
-        kept = set(self._live.root.locate(places.KEPT).names)
-        keeping: dict[str, Action] = {}
-        accepted, paths = dict(state.adopted), dict(state.paths)
-        for one in drift:
-            earlier = state.adopted.get(one.path)
-            accepted[one.path] = Adopted(earlier.declared if earlier else one.wanted, one.found)
-            paths[one.path] = replace(paths[one.path], node=one.found)
-            if isinstance(one.found, File) and hex_of(one.found.digest) not in kept:
-                keeping[one.found.digest] = Keep(one.path, one.found.digest, "accepted as it is")
-        new = replace(state, adopted=accepted, paths=paths)
-        prepared = prepare_state(self._live, "adopt", state, new, tuple(keeping.values()))
-        execute(prepared, self._live, self._home)
-        return SwitchResult(prepared.change, self.recovered)
-
-
-@contextmanager
-def _changing(live: Live, options: SwitchOptions) -> Generator[_Changing]:
-    with locked(live, wait_seconds=options.wait_seconds) as home:
-        done = recover_run(live, home)
-        recovered = None
-        if done is not None:
-            state = read_recorded_state(live.root)
-            current = state.generation if state and state.active else None
-            recovered = Recovered("finished" if done.finished else "undone", current, done.entry.what)
-        yield _Changing(live, home, recovered)

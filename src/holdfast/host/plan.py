@@ -61,8 +61,11 @@ def make_plan(
     ids: Ids,
     epoch: int,
     recording: Recording | None = None,
+    provisional: bool = False,
 ) -> Plan:
     """What must be done so that ``manifest`` is true, or so that everything is given back; nothing when it is so.
+
+    ``provisional``: packages will still bring users, units and programs, so what is impossible now is only noted.
 
     Raises:
         HoldfastError: something is in the way or contradicts itself; names every such thing.
@@ -82,18 +85,18 @@ def make_plan(
             f"its services' data are of state_version {state.state_version} on this machine, and the definition is for"
             f" {manifest.state_version}, which may not understand them"
         )
-    if wishes.problems or work.problems:
-        _refuse(manifest, [*wishes.problems, *work.problems])
+    problems = list(dict.fromkeys([*wishes.problems, *work.problems]))
+    if problems and not provisional:
+        _refuse(manifest, problems)
     done = tuple(work.actions)
     new = work.record(manifest)
     found = facts.located[places.STATE].node
-    notes = wishes.settled.notes
+    notes = (*wishes.settled.notes, *(f"unless packages change that: {problem}" for problem in problems))
     record = tuple(work.actions[len(done) :])
     return Plan(done, record, work.contents, new, tuple(work.secrets), notes, found)
 
 
-def _refuse(manifest: Manifest | None, told: list[str]) -> None:
-    problems = list(dict.fromkeys(told))
+def _refuse(manifest: Manifest | None, problems: list[str]) -> None:
     what = (
         f"the system {manifest.name!r} cannot be made as it is defined"
         if manifest

@@ -13,6 +13,7 @@ from holdfast.host.basics import HOSTS
 from holdfast.host.facts import Facts, Recording, next_generation, record_paths
 from holdfast.host.nodes import Absent, File, Folder, Node, Secret, Special, Symlink, Wish, describe
 from holdfast.host.packages import debian
+from holdfast.host.packages.record import PackageState
 from holdfast.host.recording import new_state, remaining_state
 from holdfast.host.rooted import Located
 from holdfast.host.state import Adopted, Edited, Managed, State, write_state
@@ -112,6 +113,8 @@ class Planning:
 
     def edits(self) -> None:
         for path, data in self.wishes.edits.items():
+            if path == debian.STATUS and self._recording and self._recording.packages is not None:
+                continue  # the package manager is told itself: it is at work at the same time
             located = self.facts.located[path]
             if located.blocked or isinstance(located.node, (Folder, Special)):
                 there = located.blocked or f"{describe(located.node)} is there"
@@ -274,7 +277,7 @@ class Planning:
             data = write_state(self.state)
             self.contents[digest_bytes(data)] = data  # what undoing this plan puts back
         if manifest is None:
-            state = remaining_state(self.wishes.settled, self.state)
+            state = replace(remaining_state(self.wishes.settled, self.state), packages=self._packages())
             current = self.facts.located[places.CURRENT]
             if isinstance(current.node, (File, Symlink)):
                 self.actions.append(put(current.real, Absent(), current.node, "nothing is managed any more"))
@@ -302,7 +305,17 @@ class Planning:
         }
         parents = tuple(sorted(parent for parent in self._parents if not parent.startswith(places.HOME)))
         state = new_state(manifest, generation, self.wishes, self.state, self.paths, parents)
-        return replace(state, adopted=self._adopted, edited={**untouched, **self._edited})
+        return replace(
+            state,
+            adopted=self._adopted,
+            edited={**untouched, **self._edited},
+            packages=self._packages(),
+        )
+
+    def _packages(self) -> PackageState:
+        if self._recording and self._recording.packages is not None:
+            return self._recording.packages
+        return self.state.packages if self.state else PackageState()
 
     def _record(self, path: str, data: bytes) -> None:
         located = self.facts.located[path]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from holdfast.base.digests import Digest, digest_bytes
+from holdfast.host import packages
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids
 from holdfast.host.actions import Action, MakeDirectory
@@ -20,6 +21,7 @@ from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
+from holdfast.host.packages.change import PackageChange, PackageResult
 from holdfast.host.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
 from holdfast.host.steps import ChangeFiles, Commit, Step
@@ -36,6 +38,11 @@ class Request:
     """The number it gets; None: that of the same generation if it is current, otherwise a new one."""
     only: Collection[str] | None = None
     """Real paths to which the change is limited."""
+    transaction: str = ""
+    """What the run is called; given when it is to be carried out."""
+    packages: PackageResult | None = None
+    """What the change of packages brought, once that is made."""
+    irreversible_packages: bool = False
 
 
 def prepare(live: Live, request: Request) -> Prepared:
@@ -47,29 +54,64 @@ def prepare(live: Live, request: Request) -> Prepared:
     home = home_path(live)
     state = read_recorded_state(live.root)
     wanted = request.wanted
+    change = _plan_packages(live, request, state)
+    after = request.packages.after if request.packages else change.after if change else None
     if wanted is None:
-        recording = Recording(state.generation if state else 0, b"")
+        recording = Recording(state.generation if state else 0, b"", after)
     else:
         number = request.generation or Generations(home, state).number_for(wanted)
-        recording = Recording(number, wanted.origin())
+        recording = Recording(number, wanted.origin(), after)
     manifest = wanted.manifest if wanted else None
     ids, epoch = wanted.ids if wanted else Ids(), int(time.time())
-    facts = read_facts(live.root, manifest, state, ids=ids, epoch=epoch, recording=recording)
-    plan = make_plan(facts, state, manifest, ids=ids, epoch=epoch, recording=recording)
+    known = _with_new_conffiles(state, request.packages)
+    facts = read_facts(live.root, manifest, known, ids=ids, epoch=epoch, recording=recording)
+    provisional = change is not None and not change.empty
+    plan = make_plan(
+        facts, known, manifest, ids=ids, epoch=epoch, recording=recording, provisional=provisional
+    )
     if request.only is not None:
         plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=())
-    return _assemble(request, plan, facts, state, transaction=secrets.token_hex(6))
+    return _assemble(request, plan, facts, state, change)
+
+
+def _plan_packages(live: Live, request: Request, state: State | None) -> PackageChange | None:
+    """What is to happen to packages: before anything else, and never where nothing runs."""
+    if not live.running or request.packages is not None or request.kind in ("repair", "prepopulate"):
+        return None
+    wanted = request.wanted
+    if wanted is not None and wanted.manifest.distribution.family != "debian":
+        return None
+    asked = None if wanted is None else wanted.packages or packages.unlocked(wanted.manifest)
+    back = request.kind in ("rollback", "deactivate")
+    options = packages.PackageOptions(
+        mode="back" if back else "forward", irreversible=request.irreversible_packages
+    )
+    declared = wanted.manifest.files if wanted else ()
+    facts = packages.read_package_facts(live, asked, state, options, declared)
+    return packages.plan_packages(facts, asked, state, options)
+
+
+def _with_new_conffiles(state: State | None, result: PackageResult | None) -> State | None:
+    """Packages brought new versions of files that we manage: those come back when we let go of them."""
+    if state is None or result is None:
+        return state
+    paths = dict(state.paths)
+    for one in result.conffiles:
+        if one.restored and one.path in paths:
+            paths[one.path] = replace(paths[one.path], before=one.file)
+    return replace(state, paths=paths)
 
 
 def _assemble(
-    request: Request, plan: Plan, facts: Facts, state: State | None, *, transaction: str
+    request: Request, plan: Plan, facts: Facts, state: State | None, package_change: PackageChange | None
 ) -> Prepared:
     """The steps, in their order (pure)."""
+    transaction = request.transaction or secrets.token_hex(6)
     steps: list[Step] = [step for step in plan.secrets if step.when == "undo"]
     if plan.actions:
         steps.append(ChangeFiles(plan.actions))
     steps += [step for step in plan.secrets if step.when == "do"]
-    if steps or plan.record:
+    if steps or plan.record or request.packages is not None:
         plan = plan.marked(transaction)
         steps.append(Commit(plan.record))
     current = state if state and state.active else None
@@ -84,7 +126,9 @@ def _assemble(
         state,
         plan.state,
         transaction,
-        plan.notes,
+        (*plan.notes, *(package_change.notes if package_change else ())),
+        package_change.warnings if package_change else (),
+        package_change,
     )
     return Prepared(change, plan.contents)
 

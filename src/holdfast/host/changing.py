@@ -1,0 +1,183 @@
+"""Changing a machine under its lock: what a crash left is put right first, packages come before files, and both go back together."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from holdfast.base.digests import hex_of
+from holdfast.base.errors import HoldfastError
+from holdfast.base.events import message
+from holdfast.host import packages
+from holdfast.host import state as places
+from holdfast.host.actions import Action, Keep
+from holdfast.host.change import Change, Prepared
+from holdfast.host.drift import Drift
+from holdfast.host.facts import read_recorded_state
+from holdfast.host.failures import RefusedError, StuckError, TakenBackError
+from holdfast.host.generations import Generations
+from holdfast.host.home import locked
+from holdfast.host.live import Live
+from holdfast.host.nodes import File
+from holdfast.host.packages.change import PackageChange
+from holdfast.host.preparing import Request, prepare, prepare_state
+from holdfast.host.state import Adopted, State
+from holdfast.host.transaction import execute
+from holdfast.host.transaction import recover as recover_run
+
+
+@dataclass(frozen=True)
+class SwitchOptions:
+    wait_seconds: float = 0.0
+    """How long another run is waited for."""
+    confirm_seconds: int | None = None
+    """Take the change back unless ``confirm`` comes within so many seconds."""
+    irreversible_packages: bool = False
+    """Go on where the old packages cannot be had any more."""
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was found of a run that did not end, and what became of it."""
+
+    kind: Literal["finished", "undone"]
+    generation: int | None
+    """Current now."""
+    what: str
+    """The run in words: ``switch to generation 4``."""
+
+
+@dataclass(frozen=True)
+class SwitchResult:
+    """What a command did. Nothing when ``change.empty``."""
+
+    change: Change
+    recovered: Recovered | None = None
+
+
+@contextmanager
+def changing(live: Live, options: SwitchOptions) -> Generator[Changing]:
+    """Hold the machine's lock, with no run open.
+
+    Raises:
+        BusyError: another run holds it.
+        StuckError: what a crash left could not be put right.
+    """
+    with locked(live, wait_seconds=options.wait_seconds) as home:
+        yield Changing(live, home, options, _recover(live, home))
+
+
+def _recover(live: Live, home: Path) -> Recovered | None:
+    done = recover_run(live, home)
+    state = read_recorded_state(live.root)
+    outcome = packages.recover(live, committed=state.transaction if state else "") if live.running else None
+    if done is None and outcome is None:
+        return None
+    kind: Literal["finished", "undone"] = outcome or "undone"
+    if done is not None:
+        kind = "finished" if done.finished else "undone"
+    current = state.generation if state and state.active else None
+    return Recovered(kind, current, done.entry.what if done else "a change of packages")
+
+
+class Changing:
+    """The machine while its lock is held."""
+
+    def __init__(self, live: Live, home: Path, options: SwitchOptions, recovered: Recovered | None) -> None:
+        self._live, self._home, self._options, self.recovered = live, home, options, recovered
+
+    def make(self, request: Request) -> SwitchResult:
+        """Plan and carry out; see :func:`holdfast.host.operations.switch` for what it raises."""
+        request = replace(
+            request,
+            transaction=secrets.token_hex(6),
+            irreversible_packages=self._options.irreversible_packages,
+        )
+        prepared = prepare(self._live, request)
+        change = prepared.change.packages
+        if change is not None and change.problems:
+            raise RefusedError(
+                "the packages cannot be changed as the definition says",
+                details="\n".join(f"- {problem}" for problem in change.problems),
+                resolution="Nothing was touched.",
+            )
+        if change is None or change.empty:
+            execute(prepared, self._live, self._home)
+        else:
+            prepared = self._with_packages(request, change)
+        self._forget_pending()
+        return SwitchResult(prepared.change, self.recovered)
+
+    def _with_packages(self, request: Request, change: PackageChange) -> Prepared:
+        """Packages first; then facts and plan anew, since packages bring users, units and files."""
+        state = read_recorded_state(self._live.root)
+        try:
+            result = packages.apply(change, self._live, state, request.transaction)
+        except RefusedError:
+            raise  # nothing was touched
+        except BaseException as error:
+            self._packages_back(change, error)
+            raise
+        try:
+            prepared = prepare(self._live, replace(request, packages=result))
+            prepared = replace(prepared, change=replace(prepared.change, packages=change))
+            execute(prepared, self._live, self._home)
+        except StuckError:
+            raise  # files that are not back need the packages that they were made for
+        except BaseException as error:
+            self._packages_back(change, error)
+            raise
+        packages.finish(result.after)
+        for stale in result.stale:
+            name = stale.unit or ", ".join(stale.processes)
+            message(f"{name} still uses files that were replaced", level="warning")
+        return prepared
+
+    def _packages_back(self, change: PackageChange, error: BaseException) -> None:
+        """Take packages back, and say so in the error raised in place of an ordinary one."""
+        if getattr(error, "exit_code", None) == 6:
+            return  # somebody else uses the package manager: nothing was touched
+        message("Taking back the packages", level="warning")
+        packages.undo(change, self._live)
+        if isinstance(error, HoldfastError) and not isinstance(error, TakenBackError):
+            raise TakenBackError(
+                error.brief,
+                details="\n".join(
+                    part
+                    for part in (
+                        error.details,
+                        "The packages were taken back; everything is as it was before.",
+                    )
+                    if part
+                ),
+                resolution=error.resolution,
+            ) from error
+
+    def _forget_pending(self) -> None:
+        """What was chosen for the next boot is superseded by what somebody does now."""
+        kept = Generations(self._home, None)
+        if kept.pending() is not None:
+            kept.set_pending(None)
+
+    def adopt(self, state: State, drift: list[Drift]) -> SwitchResult:
+        """Record drifted paths as accepted, and keep what is in them."""
+        if not drift:
+            nothing = Change("adopt", state.generation, state.generation, (), (), state, state)
+            return SwitchResult(nothing, self.recovered)
+        kept = set(self._live.root.locate(places.KEPT).names)
+        keeping: dict[str, Action] = {}
+        accepted, paths = dict(state.adopted), dict(state.paths)
+        for one in drift:
+            earlier = state.adopted.get(one.path)
+            accepted[one.path] = Adopted(earlier.declared if earlier else one.wanted, one.found)
+            paths[one.path] = replace(paths[one.path], node=one.found)
+            if isinstance(one.found, File) and hex_of(one.found.digest) not in kept:
+                keeping[one.found.digest] = Keep(one.path, one.found.digest, "accepted as it is")
+        new = replace(state, adopted=accepted, paths=paths)
+        prepared = prepare_state(self._live, "adopt", state, new, tuple(keeping.values()))
+        execute(prepared, self._live, self._home)
+        return SwitchResult(prepared.change, self.recovered)
