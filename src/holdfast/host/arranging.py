@@ -37,6 +37,7 @@ from holdfast.manifest.model import Manifest, Task
 _RELOADED = (
     f"{SYSTEM}/",
     "/etc/systemd/system-generators/",
+    "/etc/systemd/system.conf",
     "/etc/systemd/system.control/",
     "/etc/fstab",
     "/etc/crypttab",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,7 +68,8 @@ def _decrypt(step: DecryptSecret, live: Live) -> bytes:
     if step.encryption == "age":
         argv = ["age", "--decrypt", *(word for path in paths for word in ("--identity", path))]
     else:
-        argv = ["sops", "--decrypt", "--input-type", "binary", "--output-type", "binary", "/dev/stdin"]
+        kind = sops_format(encrypted)
+        argv = ["sops", "--decrypt", "--input-type", kind, "--output-type", kind, "/dev/stdin"]
         is_ssh = "ssh" in Path(paths[0]).name
         environment["SOPS_AGE_SSH_PRIVATE_KEY_FILE" if is_ssh else "SOPS_AGE_KEY_FILE"] = paths[0]
     done = process.run(argv, stdin=encrypted, env=environment, check=False, timeout=60)
@@ -77,3 +80,16 @@ def _decrypt(step: DecryptSecret, live: Live) -> bytes:
             resolution=f"It must be encrypted for one of: {', '.join(there)}.",
         )
     return done.stdout
+
+
+def sops_format(encrypted: bytes) -> str:
+    """What sops(1) calls the format of a file that it encrypted: each carries sops's own part in its own way."""
+    if encrypted.lstrip().startswith(b"{"):
+        with suppress(ValueError):
+            document: object = json.loads(encrypted)
+            if isinstance(document, dict) and document.keys() == {"data", "sops"}:
+                return "binary"
+        return "json"
+    if re.search(rb"^\[sops\]", encrypted, re.MULTILINE):
+        return "ini"
+    return "dotenv" if re.search(rb"^sops_", encrypted, re.MULTILINE) else "yaml"
