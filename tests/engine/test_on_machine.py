@@ -62,7 +62,9 @@ class Target:
         """Start a command on the machine, as from a terminal of somebody else, and wait until its change has begun."""
         self.machine.succeed("rm -f /run/begun")
         line = " ".join(words)
-        self.machine.succeed(f"setsid holdfast {line} >/root/out 2>&1 </dev/null & echo $! >/root/pid")
+        self.machine.succeed(
+            f"setsid env --default-signal=INT holdfast {line} >/root/out 2>&1 </dev/null & echo $! >/root/pid"
+        )
         self.machine.wait_for_file("/run/begun")
 
     def wait_for_unit_to_end(self) -> None:

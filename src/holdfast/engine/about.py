@@ -17,6 +17,9 @@ from holdfast.base.errors import HoldfastError
 ABOUT = "ENGINE.json"
 """A member of the archive and a file of the installed engine; the one that the engine's digest leaves out."""
 
+_HERE = Path(sys.argv[0]).absolute()
+"""What Python was told to run. Remembered, since ``sys.argv`` is what others see of this process."""
+
 
 @dataclass(frozen=True)
 class About:
@@ -41,14 +44,12 @@ def read_about(data: bytes) -> About:
 
 def installed_place() -> Path | None:
     """The directory of the engine that this process runs, where it is an installed one."""
-    here = Path(sys.argv[0])
-    return here if (here / ABOUT).is_file() else None
+    return _HERE if (_HERE / ABOUT).is_file() else None
 
 
 def archive_place() -> Path | None:
     """The archive that this process runs from, where it does."""
-    here = Path(sys.argv[0])
-    return here if here.suffix == ".pyz" and here.is_file() else None
+    return _HERE if _HERE.suffix == ".pyz" and _HERE.is_file() else None
 
 
 def this_engine() -> About | None:

@@ -18,6 +18,8 @@ class Verb(NamedTuple):
     arguments: tuple[Callable[[argparse.ArgumentParser], object], ...] = ()
     changes: bool = False
     """It changes the machine: on a running one it works in a unit of its own, which nothing that happens to the terminal ends."""
+    shortcut: str = ""
+    """Like ``function``: asked before such a unit is started; returns None when one is needed."""
     hidden: bool = False
 
 
@@ -82,6 +84,7 @@ VERBS: Mapping[str, Verb] = {
     "switch": Verb(
         "Make a generation the current one; without arguments, the current one again.",
         "changes:switch", (_what, _DRY_RUN, _DETAILED, _confirm, _IRREVERSIBLE), changes=True,
+        shortcut="changes:nothing_to_switch",
     ),
     "boot": Verb("Let a generation become the current one at the next boot.", "changes:boot", (_what, _DRY_RUN, _DETAILED), changes=True),
     "rollback": Verb(

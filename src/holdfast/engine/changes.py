@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
-from holdfast.engine import confirming, early
+from holdfast.engine import confirming, early, runs
 from holdfast.engine.exits import Exit
 from holdfast.engine.outcome import Outcome, Place, demand_root
 from holdfast.engine.refs import keep_generations
-from holdfast.host import operations, report
+from holdfast.host import confirmation, operations, report
 from holdfast.host.change import Change, Wanted
+from holdfast.host.home import home_path
+from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
 from holdfast.host.operations import SwitchOptions, SwitchResult
 
@@ -34,6 +36,27 @@ def switch(options: argparse.Namespace, style: Style) -> Outcome:
         return operations.switch(live, wanted(options, place, live), switch_options(options))
 
     return _change(options, style, planning, doing)
+
+
+def nothing_to_switch(options: argparse.Namespace, style: Style) -> Outcome | None:
+    """`holdfast switch` where nothing is to be done, which needs no unit: it is what most switches of most machines come to."""
+    demand_root("change this machine")
+    place = Place(options.root)
+    last = runs.last()
+    if last is not None and last.process is not None:
+        return None
+    with place.live() as live:
+        home = home_path(live)
+        if confirmation.read(home) is not None or read_journal(home) is not None:
+            return None
+        change = operations.plan(live, wanted(options, place, live), diffs=False)
+    if not change.empty:
+        return None
+    result = SwitchResult(change)
+    return Outcome(
+        {**report.result_json(result), **confirming.Waiting().json()},
+        tuple(report.render_result(result, style)),
+    )
 
 
 def rollback(options: argparse.Namespace, style: Style) -> Outcome:
@@ -90,7 +113,10 @@ def boot(options: argparse.Namespace, style: Style) -> Outcome:
             return _planned(operations.plan(live, what), options, style)
         demand_root("change this machine")
         early.install(place.root)
-        generation = operations.boot(live, what)
+        try:
+            generation = operations.boot(live, what)
+        finally:
+            early.remove_if_idle(place.root, home_path(live))
         keep_generations(place, live)
     text = f"Generation {generation.number} becomes current at the next boot."
     return Outcome(report.every_field(generation), (style("good", text),))

@@ -90,7 +90,7 @@ def follow_last(_options: argparse.Namespace, _style: Style) -> Outcome:
 def work(options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast work RUN`: what the unit runs."""
     from holdfast.engine.arguments import make_parser, verb_of
-    from holdfast.engine.main import load
+    from holdfast.engine.main import demand, load
 
     run = runs.read(options.run)
     run.claim()
@@ -102,7 +102,8 @@ def work(options: argparse.Namespace, _style: Style) -> Outcome:
     ):
         try:
             inner = make_parser().parse_args(list(request.arguments))
-            outcome = load(verb_of(inner))(inner, coloured if request.colour else plain)
+            style = coloured if request.colour else plain
+            outcome = demand(load(verb_of(inner).function)(inner, style))
         except HoldfastError as error:
             run.finish(Result(error.exit_code, None, (), output.error_fields(error)))
             raise

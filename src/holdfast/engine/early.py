@@ -85,6 +85,8 @@ def early(options: argparse.Namespace, _style: Style) -> Outcome:
     from holdfast.engine.confirming import settle
     from holdfast.engine.refs import keep_generations
     from holdfast.host import operations
+    from holdfast.host.facts import read_recorded_state
+    from holdfast.host.generations import Generations
     from holdfast.host.home import home_path
 
     demand_root("act at boot")
@@ -99,7 +101,12 @@ def early(options: argparse.Namespace, _style: Style) -> Outcome:
         pending = operations.status(live).pending
         if pending is not None:
             message(f"Activating generation {pending}")
-            operations.activate(live, pending)
+            try:
+                operations.activate(live, pending)
+            except HoldfastError:  # what failed at one boot is not tried again at every other
+                Generations(home_path(live), read_recorded_state(live.root)).set_pending(None)
+                remove_if_idle(place.root, home_path(live))
+                raise
         after = operations.status(live).generation
         keep_generations(place, live)
         remove_if_idle(place.root, home_path(live))

@@ -55,9 +55,7 @@ def prune(options: argparse.Namespace, _style: Style) -> Outcome:
     place = Place(options.root)
     with place.live() as live:
         if options.dry_run:
-            found = operations.generations(live)
-            older = found[: max(0, len(found) - options.keep)]
-            gone = tuple(item.number for item in older if not item.current and not item.pending)
+            gone = operations.prunable_generations(live, options.keep)
         else:
             demand_root("forget generations of this machine")
             gone = operations.prune_generations(live, options.keep)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
@@ -64,14 +63,11 @@ def status(options: argparse.Namespace, style: Style) -> Outcome:
     from holdfast.engine import runs
     from holdfast.engine.exits import Exit
     from holdfast.engine.outcome import Place
-    from holdfast.host import confirmation, operations, report
-    from holdfast.host.home import home_path
+    from holdfast.host import operations, report
 
     place = Place(options.root)
     with place.live() as live:
         found = operations.status(live)
-        waits = confirmation.read(home_path(live)) is not None
-    found = replace(found, unconfirmed=waits)
     last = runs.last() if place.is_running else None
     working = last.request if last is not None and last.process is not None else None
     lines = report.render_status(found, style)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -39,7 +40,13 @@ def main() -> NoReturn:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_terminate)
     hold()
-    sys.exit(run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    sys.argv[0] = "holdfast"  # who holds a lock, for those who find it held
+    code = run(arguments)
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)  # to take thousands of objects to pieces first takes a tenth of a short command's time
 
 
 def run(arguments: list[str]) -> int:
@@ -76,22 +83,29 @@ def run(arguments: list[str]) -> int:
 
 
 def _perform(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> Outcome:
+    style = coloured if output.wants_colour() and not options.as_json else plain
     if verb.changes and not getattr(options, "dry_run", False):
         from holdfast.engine import detached
 
         if detached.is_possible(options.root):
-            return detached.run(arguments, options)
-    style = coloured if output.wants_colour() and not options.as_json else plain
-    return load(verb)(options, style)
+            outcome = load(verb.shortcut)(options, style) if verb.shortcut else None
+            return outcome or detached.run(arguments, options)
+    return demand(load(verb.function)(options, style))
 
 
-def load(verb: Verb) -> Callable[[argparse.Namespace, Style], Outcome]:
-    """The function that does the verb."""
-    module, _, name = verb.function.partition(":")
+def load(function: str) -> Callable[[argparse.Namespace, Style], Outcome | None]:
+    """A function of the table of verbs, by its name."""
+    module, _, name = function.partition(":")
     return cast(
-        "Callable[[argparse.Namespace, Style], Outcome]",
+        "Callable[[argparse.Namespace, Style], Outcome | None]",
         getattr(import_module(f"holdfast.engine.{module}"), name),
     )
+
+
+def demand(outcome: Outcome | None) -> Outcome:
+    """What every function but a shortcut returns."""
+    assert outcome is not None
+    return outcome
 
 
 def _on_terminate(_number: int, _frame: FrameType | None) -> NoReturn:
