@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.base.digests import Digest
 from holdfast.host.actions import PutFile, PutLink, Remove
-from holdfast.host.facts import Facts
 from holdfast.host.live import Live
 from holdfast.host.nodes import Absent, File, Node
 from holdfast.host.plan import Plan
@@ -19,14 +18,13 @@ from holdfast.host.state import State
 from holdfast.host.steps import (
     ChangeFiles,
     CreateTmpfiles,
-    LoadModules,
     ProbeHealth,
     ReloadManager,
     RunHooks,
     RunTasks,
     RunUnits,
-    SetSysctl,
     Step,
+    UnitJob,
 )
 from holdfast.host.systemd import UnitState
 from holdfast.host.tasks import check_tasks, plan_tasks
@@ -49,7 +47,8 @@ _RELOADED = (
 class Surroundings:
     """What must be known of a machine that runs, beside its files."""
 
-    states: Mapping[str, UnitState] = field(default_factory=lambda: {})
+    states: Mapping[str, UnitState] | None = None
+    """Of its units; None where no systemd runs."""
     unit_changes: tuple[UnitFileChange, ...] = ()
     sysctl: Mapping[str, str | None] = field(default_factory=lambda: {})
     modules: frozenset[str] = frozenset()
@@ -59,17 +58,17 @@ class Surroundings:
 
 def read_surroundings(
     live: Live, plan: Plan, state: State | None, manifest: Manifest | None, read: Callable[[Digest], bytes]
-) -> Surroundings:
-    """Look at a machine that runs. ``read`` gives content by digest: what is to be there, and what is there.
+) -> Surroundings | None:
+    """Look at a machine; None where it does not run. ``read`` gives content by digest: what is to be there, and what is there.
 
     Raises:
         HoldfastError: systemd does not answer, or content is missing.
     """
     if not live.running:
-        return Surroundings()
+        return None
     names = {*(manifest.sysctl if manifest else ()), *(state.sysctl if state else ())}
     return Surroundings(
-        live.systemd.states() if live.systemd else {},
+        live.systemd.states() if live.systemd else None,
         _unit_changes(live, plan, read) if live.systemd else (),
         read_sysctl(sorted(names), live) if names else {},
         read_modules(live) if manifest and manifest.kernel_modules else frozenset(),
@@ -96,60 +95,82 @@ class Arranged:
     plan: Plan
     steps: tuple[Step, ...]
     """All but the last, which records."""
+    recording: bool = False
+    """The state has something new even where no step is needed."""
 
 
 def arrange(
     plan: Plan,
-    around: Surroundings,
+    around: Surroundings | None,
     *,
-    live: Live,
-    facts: Facts,
+    links: Mapping[str, str],
     state: State | None,
     manifest: Manifest | None,
     previous: Manifest | None,
-    files_only: bool,
+    jobs: tuple[UnitJob, ...] = (),
+    files_only: bool = False,
 ) -> Arranged:
-    """Put the steps in order. ``files_only`` leaves everything but files to the next boot."""
-    secrets_before: list[Step] = [step for step in plan.secrets if step.when == "undo"]
-    secrets: list[Step] = [step for step in plan.secrets if step.when == "do"]
-    files: list[Step] = [ChangeFiles(plan.actions)] if plan.actions else []
-    if files_only or not live.running:
-        return Arranged(plan, (*secrets_before, *files, *secrets))
-    given: Mapping[str, str] = state.sysctl if state else {}
-    ran: Mapping[str, Task] = state.tasks if state else {}
-    sysctl, ours = plan_sysctl(manifest.sysctl if manifest else {}, given, around.sysctl)
-    modules = plan_modules(manifest.kernel_modules, around.modules) if manifest else None
-    tasks, have_run = plan_tasks(manifest.tasks if manifest else {}, ran, around.done)
-    new_state = replace(plan.state, sysctl=ours, tasks=have_run)
+    """Put the steps in order (pure).
+
+    ``around`` is None where nothing runs. ``links``: those in /etc/systemd/system. ``jobs``: what changed packages want of units.
+    ``files_only`` leaves everything but files to the next boot.
+    """
+    before: list[Step] = [step for step in plan.secrets if step.when == "undo"]
+    secrets = [step for step in plan.secrets if step.when == "do"]
+    files: list[Step] = [*([ChangeFiles(plan.actions)] if plan.actions else []), *secrets]
+    if files_only or around is None:
+        return Arranged(plan, (*before, *files))
+    settings, tasks, new_state = _beside_files(plan, around, state, manifest)
     units = UnitPlan()
-    if live.systemd is not None:
+    if around.states is not None:
         units = plan_units(
             around.unit_changes,
             declared_before=previous.units if previous else {},
             declared_after=manifest.units if manifest else {},
             states=around.states,
-            links=facts.basics.units.links,
+            links=links,
         )
+        units = replace(units, start=_with_jobs(units, jobs))
+    recording = new_state != plan.state
     plan = replace(plan, state=new_state, notes=(*plan.notes, *units.notes))
-    settings = [step for step in (modules, sysctl) if step is not None]
-    middle = _around_files(plan, live, units, [*secrets_before], [*files, *secrets], settings, tasks)
+    middle = _around_files(plan, around, units, before, files, settings)
+    middle += [tasks] if tasks else []
     if not middle:
-        return Arranged(plan, ())
-    failed = tuple(sorted(name for name, one in around.states.items() if one.active == "failed"))
-    return Arranged(plan, (*_before(manifest), *middle, *_after(manifest, failed)))
+        return Arranged(plan, (), recording)
+    states = around.states or {}
+    failed = tuple(sorted(name for name, one in states.items() if one.active == "failed"))
+    return Arranged(plan, (*_before(manifest), *middle, *_after(manifest, failed)), recording)
+
+
+def _beside_files(
+    plan: Plan, around: Surroundings, state: State | None, manifest: Manifest | None
+) -> tuple[list[Step], RunTasks | None, State]:
+    """What the kernel is told, the tasks that are due, and the state with a record of both."""
+    given: Mapping[str, str] = state.sysctl if state else {}
+    ran: Mapping[str, Task] = state.tasks if state else {}
+    sysctl, ours = plan_sysctl(manifest.sysctl if manifest else {}, given, around.sysctl)
+    modules = plan_modules(manifest.kernel_modules, around.modules) if manifest else None
+    tasks, have_run = plan_tasks(manifest.tasks if manifest else {}, ran, around.done)
+    settings: list[Step] = [step for step in (modules, sysctl) if step is not None]
+    return settings, tasks, replace(plan.state, sysctl=ours, tasks=have_run)
+
+
+def _with_jobs(units: UnitPlan, jobs: tuple[UnitJob, ...]) -> tuple[UnitJob, ...]:
+    """The jobs of changed files, and those of changed packages for other units."""
+    known = {job.unit for job in units.start}
+    return (*units.start, *(job for job in jobs if job.unit not in known))
 
 
 def _around_files(
     plan: Plan,
-    live: Live,
+    around: Surroundings,
     units: UnitPlan,
     before: list[Step],
     files: list[Step],
-    settings: list[LoadModules | SetSysctl],
-    tasks: RunTasks | None,
+    settings: list[Step],
 ) -> list[Step]:
     paths = [action.path for action in plan.actions]
-    reload = live.systemd is not None and any(path.startswith(_RELOADED) for path in paths)
+    reload = around.states is not None and any(path.startswith(_RELOADED) for path in paths)
     tmpfiles = TMPFILES in paths
     steps: list[Step] = [RunUnits(units.stop)] if units.stop else []
     steps += [RunUnits(undo=units.back)] if units.back else []
@@ -160,7 +181,6 @@ def _around_files(
     steps += settings
     steps += [CreateTmpfiles("do")] if tmpfiles else []
     steps += [RunUnits(units.start, units.start_undo)] if units.start else []
-    steps += [tasks] if tasks else []
     return steps
 
 

@@ -26,6 +26,7 @@ from holdfast.host.nodes import File
 from holdfast.host.packages.change import PackageChange
 from holdfast.host.preparing import Request, prepare, prepare_state
 from holdfast.host.state import Adopted, State
+from holdfast.host.support import run_checks
 from holdfast.host.transaction import execute
 from holdfast.host.transaction import recover as recover_run
 
@@ -105,6 +106,8 @@ class Changing:
                 details="\n".join(f"- {problem}" for problem in change.problems),
                 resolution="Nothing was touched.",
             )
+        if request.wanted is not None and self._live.running and not prepared.change.empty:
+            run_checks(request.wanted.manifest, self._live)
         if change is None or change.empty:
             execute(prepared, self._live, self._home)
         else:

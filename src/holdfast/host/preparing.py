@@ -13,6 +13,7 @@ from holdfast.host import packages
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids
 from holdfast.host.actions import Action, MakeDirectory
+from holdfast.host.arranging import Arranged, arrange, read_surroundings
 from holdfast.host.change import Change, ChangeKind, FileChange, Prepared, Wanted
 from holdfast.host.content import Contents
 from holdfast.host.diffs import file_changes, with_difference
@@ -25,6 +26,7 @@ from holdfast.host.packages.change import PackageChange, PackageResult
 from holdfast.host.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
 from holdfast.host.steps import ChangeFiles, Commit, Step
+from holdfast.host.support import warn_of_distribution
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,20 @@ def prepare(live: Live, request: Request) -> Prepared:
     )
     if request.only is not None:
         plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=())
-    return _assemble(request, plan, facts, state, change)
+    previous = Generations(home, state).read(state.generation).manifest if state and state.active else None
+    content = Contents(plan.contents, live.root, live.blobs)
+    arranged = arrange(
+        plan,
+        read_surroundings(live, plan, state, manifest, content.read),
+        links=facts.basics.units.links,
+        state=state,
+        manifest=manifest,
+        previous=previous,
+        jobs=packages.jobs_for(request.packages, manifest) if request.packages else (),
+        files_only=request.kind == "prepopulate",
+    )
+    warnings = warn_of_distribution(live, manifest) if manifest else ()
+    return _assemble(request, arranged, facts, state, change, warnings)
 
 
 def _plan_packages(live: Live, request: Request, state: State | None) -> PackageChange | None:
@@ -103,17 +118,19 @@ def _with_new_conffiles(state: State | None, result: PackageResult | None) -> St
 
 
 def _assemble(
-    request: Request, plan: Plan, facts: Facts, state: State | None, package_change: PackageChange | None
+    request: Request,
+    arranged: Arranged,
+    facts: Facts,
+    state: State | None,
+    package_change: PackageChange | None,
+    warnings: tuple[str, ...],
 ) -> Prepared:
-    """The steps, in their order (pure)."""
+    """The change as a whole (pure)."""
     transaction = request.transaction or secrets.token_hex(6)
-    steps: list[Step] = [step for step in plan.secrets if step.when == "undo"]
-    if plan.actions:
-        steps.append(ChangeFiles(plan.actions))
-    steps += [step for step in plan.secrets if step.when == "do"]
-    if steps or plan.record or request.packages is not None:
+    plan, steps = arranged.plan, arranged.steps
+    if steps or plan.record or arranged.recording or request.packages is not None:
         plan = plan.marked(transaction)
-        steps.append(Commit(plan.record))
+        steps = (*steps, Commit(plan.record))
     current = state if state and state.active else None
     managed: Mapping[str, Managed] = state.paths if state else {}
     found = {path: located.node for path, located in facts.managed.items()}
@@ -121,13 +138,13 @@ def _assemble(
         request.kind,
         current.generation if current else None,
         plan.state.generation if plan.state.active else None,
-        tuple(steps),
+        steps,
         file_changes(plan.actions, plan.secrets, managed, found),
         state,
         plan.state,
         transaction,
         (*plan.notes, *(package_change.notes if package_change else ())),
-        package_change.warnings if package_change else (),
+        (*warnings, *(package_change.warnings if package_change else ())),
         package_change,
     )
     return Prepared(change, plan.contents)

@@ -53,6 +53,23 @@ def _is_unstable(codename: str, wanted: str) -> bool:
     return wanted == "sid" and codename != ""
 
 
+def warn_of_distribution(live: Live, manifest: Manifest) -> tuple[str, ...]:
+    """Compare the machine's distribution with the definition's; returns what to warn of. Only a machine that runs is asked.
+
+    Raises:
+        RefusedError: it is another one.
+    """
+    if not live.running:
+        return ()
+    text = live.root.read("/etc/os-release") or live.root.read("/usr/lib/os-release") or b""
+    problems, warnings = check_support(parse_os_release(text.decode(errors="replace")), manifest)
+    if problems:
+        raise RefusedError(
+            problems[0], resolution=f"Give {manifest.name!r} the machine's own distro=, or deploy elsewhere."
+        )
+    return warnings
+
+
 def run_checks(manifest: Manifest, live: Live) -> None:
     """Run the definition's own checks; all failures are told together.
 
