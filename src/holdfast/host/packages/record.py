@@ -30,6 +30,10 @@ class PackageRecord:
         """The version is our doing, not only a mark."""
         return self.version is not None and self.version != self.before
 
+    def put(self, version: str) -> bool:
+        """It is we who brought the package to this version."""
+        return self.placed and self.version == version
+
 
 @dataclass(frozen=True)
 class PackageState:

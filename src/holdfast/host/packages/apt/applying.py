@@ -179,7 +179,7 @@ def set_marks(marks: Iterable[PackageMark], lock: int, *, back: bool = False) ->
     selections: list[str] = []
     for mark in marks:
         (automatic if (mark.automatic_before if back else mark.automatic) else manual).append(mark.package)
-        if mark.held != mark.held_before:
+        if mark.held or mark.held_before:  # what is unpacked loses it
             held = mark.held_before if back else mark.held
             selections.append(f"{mark.package} {'hold' if held else 'install'}\n")
     if selections:

@@ -158,7 +158,7 @@ class _Intending:
             )
         elif older(there.version, locked.version):
             self._to.asks[name] = Ask(name, locked.version, "the lock has a newer version", file)
-        elif self._options.mode == "back" and record is not None and record.version == there.version:
+        elif self._options.mode == "back" and record is not None and record.put(there.version):
             self._to.asks[name] = Ask(name, locked.version, "back to the version it had", file, back=True)
         elif self._options.mode == "exact" and record is not None and record.placed:
             self._to.asks[name] = Ask(name, locked.version, "the lock has exactly this version", file)
@@ -224,6 +224,9 @@ class _Intending:
             return
         if there.held and name not in self._our_holds:
             self._to.problems.append(f"the package {name} is to be removed, but it is on hold")
+            return
+        if not self._options.protected and (why := why_protected(there, self._kernel)):
+            self._to.problems.append(f"the package {name} is to be removed, but {why}")
             return
         self._to.asks[name] = Ask(name, None, "declared to be removed")
 

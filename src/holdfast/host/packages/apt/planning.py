@@ -120,6 +120,11 @@ class _Planning:
         self.problems += problems
         for step in chosen.steps:
             self._act(step)
+        going = sorted(name for name, one in self.actions.items() if one.verb == "remove")
+        if going:
+            self.notes.append(
+                f"configuration and data of {', '.join(going)} stay; `apt-get purge` removes them"
+            )
         needed = sum(
             self.facts.sizes.get(name, 0) for name, one in self.actions.items() if one.after is not None
         )
@@ -223,13 +228,11 @@ class _Planning:
         for name in self.intent.forgotten:
             after.pop(name, None)
         automatic = {mark.package: mark.automatic for mark in marks}
-        requested = {name for name, value in self.intent.automatic.items() if not value}
         for name, action in self.actions.items():
             record = _record(self, name, action, automatic=automatic.get(name, False))
-            as_found = (
-                record is not None
-                and (record.version, record.automatic) == (record.before, record.before_automatic)
-                and name not in requested
+            as_found = record is not None and (record.version, record.automatic) == (
+                record.before,
+                record.before_automatic,
             )
             if record is None or as_found:
                 after.pop(name, None)

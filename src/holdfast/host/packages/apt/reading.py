@@ -67,7 +67,7 @@ def _look(live: Live, state: State | None, declared: Iterable[str]) -> PackageFa
     database = parse(status, extended)
     return PackageFacts(
         database,
-        _releases(fields),
+        release_names(fields),
         fields.get("PRETTY_NAME", ""),
         live=live.running,
         interrupted=any(name.isdigit() for name in root.scan(UPDATES)),
@@ -85,8 +85,8 @@ def _os_release(root: RootDirectory) -> dict[str, str]:
     return {name: value.strip("\"'") for name, value in re.findall(r"^([A-Z_]+)=(.*)$", text, re.M)}
 
 
-def _releases(fields: dict[str, str]) -> frozenset[str]:
-    """Testing and unstable share everything but the last word of their name: ``Debian GNU/Linux forky/sid``."""
+def release_names(fields: dict[str, str]) -> frozenset[str]:
+    """Code names of the release that os-release(5) tells of. Testing and unstable share everything but the last word of their name: ``Debian GNU/Linux forky/sid``."""
     last = fields.get("PRETTY_NAME", "").rpartition(" ")[2]
     names = {fields.get("VERSION_CODENAME", ""), *(last.split("/") if "/" in last else ())}
     return frozenset(names - {""})

@@ -65,6 +65,7 @@ def undo(change: PackageChange, live: Live, *, wait_seconds: float = LOCK_SECOND
                 resolution="See what `dpkg --audit` says, put it right, then run `holdfast recover`.",
             )
         there = read_database(live.root)
+        _tell_what_is_left(change, lock)
         set_marks((mark for mark in change.marks if there.whole(mark.package) is not None), lock, back=True)
         live.checkpoint("packages: back")
     with explain_os_errors("put back what lay beside managed files"):
@@ -165,6 +166,19 @@ def _go_back(away: list[PackageAction], live: Live, lock: int, attempt: int) -> 
     ]
     if purged:
         dpkg(["--purge", *purged], lock=lock, check=False)
+
+
+def _tell_what_is_left(change: PackageChange, lock: int) -> None:
+    lost = [
+        f"{action.package} {action.before}"
+        for action in change.actions
+        if action.old is not None and not action.old.source
+    ]
+    if lost:
+        message(f"Not taken back, because the package files are lost: {', '.join(lost)}", level="warning")
+    audit = dpkg(["--audit"], lock=lock, check=False).text.strip()
+    if audit:  # not of this change: those have been looked at
+        message(f"dpkg says of this machine's other packages:\n{audit}", level="warning")
 
 
 def _silence(away: list[PackageAction]) -> None:

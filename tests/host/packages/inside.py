@@ -1,0 +1,76 @@
+"""Runs inside a machine under test: one step of a change of packages, asked for in JSON on stdin, answered in JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+sys.path.insert(0, "/holdfast-src")
+
+from holdfast.base.codec import decode, encode
+from holdfast.base.digests import Digest, hex_of
+from holdfast.base.errors import HoldfastError
+from holdfast.host import packages
+from holdfast.host.live import Live
+from holdfast.host.packages.apt import applying, undoing
+from holdfast.host.packages.change import PackageOptions
+from holdfast.host.packages.record import PackageState
+from holdfast.host.packages.wanted import WantedPackages
+from holdfast.host.rooted import RootDirectory
+from holdfast.host.state import State
+
+_BLOBS = Path("/debs")
+
+
+def _blobs(digest: Digest) -> BinaryIO:
+    return (_BLOBS / hex_of(digest)).open("rb")
+
+
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """``verb``, and what it needs: wanted, state, options, transaction, declared, die (a checkpoint to be killed at)."""
+    root = RootDirectory(Path("/"))
+
+    def checkpoint(where: str) -> None:
+        if where == asked.get("die"):
+            os.kill(os.getpid(), 9)
+
+    live = Live(root, Path("/"), None, _blobs, running=True, checkpoint=checkpoint)
+    wanted = decode(WantedPackages, asked["wanted"], what="wanted") if asked.get("wanted") else None
+    state = decode(State, asked["state"], what="state") if asked.get("state") else None
+    options = decode(PackageOptions, asked.get("options", {}), what="options")
+    verb = asked["verb"]
+    if verb == "recover":
+        return {"recovered": packages.recover(live, committed=asked.get("committed", ""))}
+    if verb == "finish":
+        packages.finish(decode(PackageState, asked["after"], what="after"))
+        return {}
+    started = time.perf_counter()
+    facts = packages.read_package_facts(live, wanted, state, options, asked.get("declared", ()))
+    change = packages.plan_packages(facts, wanted, state, options)
+    answer: dict[str, Any] = {"change": encode(change), "seconds": time.perf_counter() - started}
+    if verb == "apply":
+        result = applying.apply(
+            change, live, state, asked.get("transaction", "t"), wait_seconds=asked.get("wait", 60)
+        )
+        answer["result"] = encode(result)
+    elif verb == "undo":
+        record = applying.read_transaction()
+        assert record is not None
+        undoing.undo(record.change, live)
+    return answer
+
+
+def main() -> None:
+    try:
+        answer = _answer(json.load(sys.stdin))
+    except HoldfastError as error:
+        answer = {"error": error.brief, "details": error.details, "kind": type(error).__name__}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
