@@ -356,8 +356,8 @@ def test_kill_at_random_moments(scratch: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kill_at_two_hundred_random_moments(tmp_path: Path) -> None:
-    _kill_at_random(make_root(tmp_path / "root"), kills=200, count=500, seed=2)
+def test_kill_at_two_hundred_random_moments(scratch: Path) -> None:
+    _kill_at_random(make_root(scratch / "root"), kills=200, count=500, seed=2)
 
 
 def test_the_journal_says_nothing_when_nothing_is_open(tmp_path: Path) -> None:

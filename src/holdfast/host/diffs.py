@@ -48,10 +48,10 @@ def file_changes(
             _add(changes, FileChange(secret.path, Absent(), node, "declared secret", hidden="secret"))
         elif secret.path in changes:
             changes[secret.path] = replace(changes[secret.path], hidden="secret")
-    return tuple(
-        replace(change, drifted=path in managed and found.get(path) not in (None, managed[path].node))
-        for path, change in changes.items()
-    )
+    for path, change in changes.items():
+        if path in managed and found.get(path) not in (None, managed[path].node):
+            changes[path] = replace(change, drifted=True)
+    return tuple(changes.values())
 
 
 def _add(changes: dict[str, FileChange], change: FileChange) -> None:

@@ -33,16 +33,18 @@ class Plan:
     notes: tuple[str, ...] = ()
     state_before: Node = field(default_factory=Absent)
     """The state file as it was found."""
+    state_path: str = places.STATE
+    """Where it really is."""
 
     def marked(self, transaction: str) -> Plan:
         """The same plan, whose state names the run that leaves it: so that a state is recorded even when it says nothing new."""
         state = replace(self.state, transaction=transaction)
         data = write_state(state)
         node = File(digest_bytes(data), "0600")
-        last = put(places.STATE, node, self.state_before, "record the generation")
+        last = put(self.state_path, node, self.state_before, "record the generation")
         return replace(
             self,
-            record=(*(action for action in self.record if action.path != places.STATE), last),
+            record=(*(action for action in self.record if action.path != self.state_path), last),
             contents={**self.contents, node.digest: data},
             state=state,
         )
@@ -90,10 +92,10 @@ def make_plan(
         _refuse(manifest, problems)
     done = tuple(work.actions)
     new = work.record(manifest)
-    found = facts.located[places.STATE].node
+    found = facts.located[places.STATE]
     notes = (*wishes.settled.notes, *(f"unless packages change that: {problem}" for problem in problems))
     record = tuple(work.actions[len(done) :])
-    return Plan(done, record, work.contents, new, tuple(work.secrets), notes, found)
+    return Plan(done, record, work.contents, new, tuple(work.secrets), notes, found.node, found.real)
 
 
 def _refuse(manifest: Manifest | None, problems: list[str]) -> None:

@@ -273,7 +273,7 @@ class Planning:
 
     def record(self, manifest: Manifest | None) -> State:
         """The generation's manifest, the link to it, and last of all the state, which it returns."""
-        if self.state is not None:
+        if self.state is not None and self._recording is None:
             data = write_state(self.state)
             self.contents[digest_bytes(data)] = data  # what undoing this plan puts back
         if manifest is None:
@@ -283,7 +283,8 @@ class Planning:
                 self.actions.append(put(current.real, Absent(), current.node, "nothing is managed any more"))
         else:
             state = self._record_generation(manifest)
-        self._record(places.STATE, write_state(state))
+        if self._recording is None or state != self.state:  # writing a large one takes its time
+            self._record(places.STATE, write_state(state))
         return state
 
     def _record_generation(self, manifest: Manifest) -> State:

@@ -154,8 +154,10 @@ def prepare_state(
     live: Live, kind: ChangeKind, state: State, new: State, keeping: tuple[Action, ...]
 ) -> Prepared:
     """A change of nothing but what is recorded, and of what is kept for it."""
-    found = live.root.locate(places.STATE).node
-    marked = Plan(keeping, (), {}, new, state_before=found).marked(secrets.token_hex(6))
+    found = live.root.locate(places.STATE)
+    marked = Plan(keeping, (), {}, new, state_before=found.node, state_path=found.real).marked(
+        secrets.token_hex(6)
+    )
     steps: tuple[Step, ...] = (
         *((ChangeFiles(keeping),) if keeping else ()),
         Commit(marked.record),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 
 from holdfast.base.codec import DecodeError, canonical_json, decode
@@ -126,6 +127,7 @@ def write_state(state: State) -> bytes:
     return canonical_json(state)
 
 
+@lru_cache(maxsize=2)  # a command reads it more than once, and a large one takes a tenth of a second
 def read_state(data: bytes) -> State:
     """Parse what :func:`write_state` wrote.
 

@@ -7,14 +7,15 @@ the state is already the new one.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from holdfast.base.digests import digest_bytes
+from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.host import state as places
+from holdfast.host.actions import PutFile
 from holdfast.host.change import Prepared
 from holdfast.host.doing import doing
 from holdfast.host.failures import StuckError, TakenBackError
@@ -22,7 +23,6 @@ from holdfast.host.files import Files
 from holdfast.host.journal import Entry, Journal, new_entry
 from holdfast.host.live import Live
 from holdfast.host.space import check_space
-from holdfast.host.state import write_state
 from holdfast.host.steps import ChangeFiles, Commit, Step
 
 _TITLES = {
@@ -59,9 +59,8 @@ def execute(prepared: Prepared, live: Live, home: Path) -> None:
     change = prepared.change
     if change.empty:
         return
-    assert change.after is not None
     check_space(prepared, live, home)
-    state_after = digest_bytes(write_state(change.after))
+    state_after = _state_after(change.steps)
     entry = new_entry(
         change.transaction, change.kind, change.steps, change.previous, change.generation, state_after
     )
@@ -71,6 +70,15 @@ def execute(prepared: Prepared, live: Live, home: Path) -> None:
     with explain_os_errors("close the journal"):
         journal.end()
     live.checkpoint("closed")
+
+
+def _state_after(steps: Sequence[Step]) -> Digest:
+    """Digest of the state file that the last rename of the commit puts in place."""
+    commit = steps[-1]
+    assert isinstance(commit, Commit)
+    last = commit.actions[-1]
+    assert isinstance(last, PutFile) and last.path.endswith("/state.json")
+    return last.node.digest
 
 
 def _run(entry: Entry, files: Files, journal: Journal, live: Live) -> None:
