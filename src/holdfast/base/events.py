@@ -92,6 +92,33 @@ def listen(listener: Listener) -> Generator[None]:
         _listeners = before
 
 
+class Relay:
+    """Emits here what another process tells, as if it happened within the stage in which this was made."""
+
+    def __init__(self, prefix: str = "") -> None:
+        """``prefix`` stands before every title and message: who tells it, where several do."""
+        self._prefix = prefix
+        self._within = _current.get()
+        self._stages: dict[int, int] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StageStarted):
+            number = self._stages[event.stage] = next(_numbers)
+            parent = self._within if event.parent is None else self._stages.get(event.parent, self._within)
+            emit(StageStarted(number, parent, self._prefix + event.title, event.total, event.unit))
+        elif isinstance(event, StageAdvanced):
+            if event.stage in self._stages:
+                emit(StageAdvanced(self._stages[event.stage], event.done))
+        elif isinstance(event, StageEnded):
+            number = self._stages.pop(event.stage, 0)
+            if number:
+                emit(StageEnded(number, self._prefix + event.title, event.seconds, event.failed, event.note))
+        elif isinstance(event, Message):
+            emit(Message(event.level, self._prefix + event.text))
+        else:
+            emit(OutputLine(self._prefix + event.text))
+
+
 class Stage:
     """Handle of a running stage; safe to advance from several threads."""
 

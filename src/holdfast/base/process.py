@@ -6,11 +6,13 @@ import os
 import shlex
 import signal
 import subprocess
+import threading
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
@@ -185,6 +187,67 @@ def spawn(
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()
+
+
+class Conversation:
+    """A program that runs, with pipes to talk with it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], reader: threading.Thread) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.stdin: IO[bytes] = process.stdin
+        self.stdout: IO[bytes] = process.stdout
+        self._process, self._reader = process, reader
+
+    def finish(self) -> int:
+        """Close its stdin, wait until it ends and everything on stderr is read, and return its exit code."""
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+        code = self._process.wait()
+        self._reader.join()
+        return code
+
+
+@contextmanager
+def converse(
+    argv: Sequence[str | Path],
+    *,
+    on_error_line: Callable[[bytes], None],
+    env: Mapping[str, str] | None = None,
+    kill_after: float = 10.0,
+) -> Generator[Conversation]:
+    """Talk with a program during the body; each line of its stderr goes to ``on_error_line``, in a thread of its own.
+
+    When the body ends before the program it gets SIGTERM, and SIGKILL after ``kill_after`` seconds.
+
+    Raises:
+        HoldfastError: the program is not there.
+    """
+    words = tuple(str(word) for word in argv)
+    process = _start(words, env=env, cwd=None, output=subprocess.PIPE, errors=subprocess.PIPE)
+    assert process.stderr is not None and process.stdout is not None
+    errors = process.stderr
+
+    def read() -> None:
+        for line in errors:
+            on_error_line(line.rstrip(b"\n"))
+
+    reader = threading.Thread(target=read, name=f"{Path(words[0]).name}-stderr", daemon=True)
+    reader.start()
+    conversation = Conversation(process, reader)
+    try:
+        yield conversation
+    finally:
+        with suppress(BrokenPipeError):
+            conversation.stdin.close()
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(kill_after)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        process.wait()
+        process.stdout.close()
+        reader.join(kill_after)  # a child that it left behind may hold the pipe
 
 
 def _start(

@@ -34,7 +34,7 @@ _SETTLE_SECONDS = 5.0
 """How long systemd may take to forget a unit whose process is gone."""
 _PROPERTIES = (
     "Type=exec",
-    "KillMode=mixed",
+    "KillMode=mixed",  # who stops it waits for the program that runs at the moment: dpkg is not to be interrupted
     "TimeoutStopSec=5min",
     "IgnoreOnIsolate=yes",
     "OOMScoreAdjust=-500",
@@ -70,8 +70,7 @@ def run(arguments: list[str], options: argparse.Namespace) -> Outcome:
         HoldfastError: the change failed; or its unit could not be started.
     """
     demand_root("change this machine")
-    colour = output.wants_colour() and not options.as_json
-    started = runs.start(arguments, colour=colour)
+    started = runs.start(arguments, colour=output.wants_colour(options))
     _start_unit(started, options.wait)
     runs.make_last(started)
     return _follow(started)

@@ -58,7 +58,9 @@ def run(arguments: list[str]) -> int:
         verb = verb_of(options)
         with listen(output.listener(as_json=as_json, verbose=options.verbose)):
             outcome = _perform(verb, options, arguments)
-        if as_json and outcome.result is not None:
+        if options.text:
+            output.write_json({"result": outcome.result, "lines": list(outcome.lines)})
+        elif as_json and outcome.result is not None:
             output.write_json(outcome.result)
         elif not as_json:
             output.write_lines(outcome.lines)
@@ -83,7 +85,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _perform(verb: Verb, options: argparse.Namespace, arguments: list[str]) -> Outcome:
-    style = coloured if output.wants_colour() and not options.as_json else plain
+    style = coloured if output.wants_colour(options) else plain
     if verb.changes and not getattr(options, "dry_run", False):
         from holdfast.engine import detached
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -18,8 +19,10 @@ _TRACEBACK_VARIABLE = "HOLDFAST_TRACEBACK"
 WriteText = Callable[[str], object]
 
 
-def wants_colour() -> bool:
-    """stdout is a terminal, and nobody asked for no colours (https://no-color.org)."""
+def wants_colour(options: argparse.Namespace) -> bool:
+    """The text for people goes to a terminal, and nobody asked for no colours (https://no-color.org)."""
+    if options.as_json or options.text:
+        return bool(options.text == "coloured")
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
