@@ -226,7 +226,7 @@ def test_nothing_that_happens_to_the_terminal_ends_a_change(target: Target) -> N
     assert "was taken back" in target.said("recover")
     assert machine.read_file("/etc/slow") == "1"
 
-    target.background("switch", target.slow("4", 60))
+    target.background("switch", target.slow("4", 8))
     machine.succeed(f"systemctl stop {SWITCH_UNIT}")
     machine.wait_until_succeeds("grep -q 'stopped from outside' /root/out", timeout=20)
     assert machine.read_file("/etc/slow") == "1"

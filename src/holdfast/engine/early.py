@@ -93,7 +93,9 @@ def early(options: argparse.Namespace, _style: Style) -> Outcome:
     place = Place(options.root)
     done: list[str] = []
     with place.live() as running:
-        live = replace(running, systemd=None)
+        live = replace(
+            running, systemd=None, running=False
+        )  # no unit may be waited for, and no package manager run, that early
         before = operations.status(live).generation
         if operations.recover(live) is not None:
             done.append("an interrupted run was put right")
