@@ -56,33 +56,35 @@ def test_nothing_is_one_sentence() -> None:
     assert render_change(change(generation=None)) == ["Nothing to change."]
 
 
+FILES = (
+    MOTD,
+    FileChange("/etc/old", File(A), Absent(), "no longer declared"),
+    FileChange("/etc/a.conf", File(A), File(B), "declared", True, "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n"),
+    FileChange("/etc/mode", File(A), File(A, "0600", 1, 2), ""),
+    FileChange("/etc/link", File(A), Symlink("target"), "declared"),
+    FileChange("/etc/dir", Absent(), Folder(), "declared"),
+    FileChange("/etc/key", File(A), File(B, "0400"), "declared", hidden="secret"),
+)
+STEPS: tuple[Step, ...] = (
+    RunHooks((("make", "ready"),), "before"),
+    RunUnits((UnitJob("old.service", "stop", "no longer declared"),)),
+    RunUnits(undo=(UnitJob("web.service", "restart", "undo"),)),
+    ChangeFiles((PutFile("/etc/motd", File(A), Absent(), "declared"),)),
+    DecryptSecret("/etc/key", A, "age", ("/etc/id",), "0400", 0, 0),
+    LoadModules(("wireguard",)),
+    SetSysctl({"net.ipv4.ip_forward": "1"}, {"net.ipv4.ip_forward": "0"}),
+    RunUnits((UnitJob("web.service", "restart", "changed"), UnitJob("pod.service", "start", "", "ann"))),
+    RunTasks({"index": Task(("index", "a b"), done=("test", "-e", "/x"), user="ann")}, {"gone": Task(("x",), undo=("y",))}),
+    ProbeHealth(
+        Health({"page": HttpProbe("http://[::1]/"), "db": TcpProbe(5432), "u": UnitProbe("web.service"), "c": CommandProbe(("true",))}, 30),
+        (),
+    ),
+    Commit(()),
+)  # fmt: skip
+
+
 def test_a_whole_plan() -> None:
-    files = (
-        MOTD,
-        FileChange("/etc/old", File(A), Absent(), "no longer declared"),
-        FileChange("/etc/a.conf", File(A), File(B), "declared", True, "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\n"),
-        FileChange("/etc/mode", File(A), File(A, "0600", 1, 2), ""),
-        FileChange("/etc/link", File(A), Symlink("target"), "declared"),
-        FileChange("/etc/dir", Absent(), Folder(), "declared"),
-        FileChange("/etc/key", File(A), File(B, "0400"), "declared", hidden="secret"),
-    )
-    steps: tuple[Step, ...] = (
-        RunHooks((("make", "ready"),), "before"),
-        RunUnits((UnitJob("old.service", "stop", "no longer declared"),)),
-        RunUnits(undo=(UnitJob("web.service", "restart", "undo"),)),
-        ChangeFiles((PutFile("/etc/motd", File(A), Absent(), "declared"),)),
-        DecryptSecret("/etc/key", A, "age", ("/etc/id",), "0400", 0, 0),
-        LoadModules(("wireguard",)),
-        SetSysctl({"net.ipv4.ip_forward": "1"}, {"net.ipv4.ip_forward": "0"}),
-        RunUnits((UnitJob("web.service", "restart", "changed"), UnitJob("pod.service", "start", "", "ann"))),
-        RunTasks({"index": Task(("index", "a b"), done=("test", "-e", "/x"), user="ann")}, {"gone": Task(("x",), undo=("y",))}),
-        ProbeHealth(
-            Health({"page": HttpProbe("http://[::1]/"), "db": TcpProbe(5432), "u": UnitProbe("web.service"), "c": CommandProbe(("true",))}, 30),
-            (),
-        ),
-        Commit(()),
-    )  # fmt: skip
-    assert render_change(change(*steps, files=files, notes=("ann is locked",), warnings=("beware",))) == [
+    assert render_change(change(*STEPS, files=FILES, notes=("ann is locked",), warnings=("beware",))) == [
         "switch: generation 3 -> 4",
         "",
         "Files",
