@@ -178,6 +178,26 @@ def test_what_others_changed_meanwhile_is_not_overwritten(machine: Path) -> None
         assert "ann" not in (machine / "etc/passwd").read_text()
 
 
+def test_lines_of_others_stay_when_ours_are_taken_back(machine: Path) -> None:
+    passwd = machine / "etc/passwd"
+    before = passwd.read_text()
+    eve = "eve:x:5000:5000::/:/bin/bash\n"
+    with open_live(machine, blobs=blobs_of()) as live:
+
+        def checkpoint(where: str) -> None:
+            if where == "end 0":
+                assert "ann:" in passwd.read_text()
+                other = machine / "etc/passwd.new"  # as useradd(8) does it
+                other.write_text(passwd.read_text() + eve)
+                other.rename(passwd)
+                raise KeyboardInterrupt
+
+        live.checkpoint = checkpoint
+        with pytest.raises(KeyboardInterrupt):
+            _second(live)
+    assert passwd.read_text() == before + eve
+
+
 def test_a_damaged_journal_is_an_error_that_names_it(machine: Path) -> None:
     assert in_a_child(machine, _second, crash_at=20)
     journal = machine / HOME / "journal/plan.json"

@@ -6,13 +6,14 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 from holdfast.base.digests import Digest, hex_of, parse_digest
 from holdfast.base.errors import HoldfastError
 from holdfast.host import state as places
-from holdfast.host.nodes import File, Folder
-from holdfast.host.rooted import RootDirectory, write_attributes
+from holdfast.host.nodes import File, Folder, Symlink
+from holdfast.host.rooted import RootDirectory, read_attributes, read_node, write_attributes
 
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -118,3 +119,23 @@ def copy_into(stream: BinaryIO, file: int) -> Digest:
         state.update(chunk)
         write_all(file, chunk)
     return parse_digest(state.hexdigest())
+
+
+def copy_with_everything(source: int, name: str, target: Path | str, *, to: int | None = None) -> None:
+    """Copy a file or link with owner, mode, times and attributes."""
+    status = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if isinstance(read_node(source, name, hashing=False), Symlink):
+        os.symlink(os.readlink(name, dir_fd=source), target, dir_fd=to)
+        os.chown(target, status.st_uid, status.st_gid, dir_fd=to, follow_symlinks=False)
+        return
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
+    with os.fdopen(descriptor, "rb") as stream:
+        copy = os.open(target, NEW, 0o600, dir_fd=to)
+        try:
+            copy_into(stream, copy)
+            os.fchown(copy, status.st_uid, status.st_gid)
+            write_attributes(copy, read_attributes(stream.fileno()))
+            os.fchmod(copy, status.st_mode & 0o7777)
+            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(copy)

@@ -10,11 +10,13 @@ import errno
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.base.atomic import sync_directory, sync_file_system
-from holdfast.base.digests import Digest, hex_of
+from holdfast.base.digests import Digest, digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.events import message
 from holdfast.host import state as places
 from holdfast.host.account_lock import account_lock
 from holdfast.host.actions import (
@@ -28,10 +30,18 @@ from holdfast.host.actions import (
     RemoveDirectory,
     SetDirectory,
 )
-from holdfast.host.content import NEW, Contents, copy_into, remove_directory, set_directory
+from holdfast.host.content import (
+    NEW,
+    Contents,
+    copy_into,
+    copy_with_everything,
+    remove_directory,
+    set_directory,
+)
 from holdfast.host.live import Live
+from holdfast.host.merging import without_ours
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
-from holdfast.host.rooted import read_attributes, read_node, write_attributes
+from holdfast.host.rooted import read_attributes, read_node
 from holdfast.host.steps import ChangeFiles, Commit, Step
 from holdfast.host.tables import FIELDS
 
@@ -154,6 +164,11 @@ class Files:
                 os.symlink(action.node.target, self._temporary(key), dir_fd=directory)
             else:
                 self._contents.make(directory, self._temporary(key), action.node, action.attributes)
+                if action.edit:
+                    with suppress(
+                        OSError
+                    ):  # where there can be no second name, the old content is put back as it was
+                        os.link(self._temporary(key), self._held_path / f"{key}-new", src_dir_fd=directory)
 
     def _hold(self, key: str, path: str, before: Node) -> None:
         held = self._held_path / key
@@ -166,7 +181,7 @@ class Files:
             except OSError as error:
                 if error.errno not in _NO_LINK:
                     raise
-                _copy_with_everything(directory, name, held)
+                copy_with_everything(directory, name, held)
         if _node_at(held) != before:
             raise _changed(path)
 
@@ -235,6 +250,8 @@ class Files:
                 with suppress(FileExistsError):
                     os.mkdir(name, 0o700, dir_fd=directory)
                 set_directory(directory, name, action.before)
+            elif isinstance(action, PutFile) and action.edit and self._take_out(key, directory, name, action):
+                message(f"{action.path} was changed by others meanwhile: their lines stay", level="warning")
             elif isinstance(action.before, (File, Symlink)):
                 self._put_back(key, directory, name, action.before)
             elif isinstance(action, (PutFile, PutLink)) and (
@@ -263,8 +280,30 @@ class Files:
             if _node_in(directory, name) == before:
                 return
             with _directory(self._held_path) as source:
-                _copy_with_everything(source, key, temporary, to=directory)
+                copy_with_everything(source, key, temporary, to=directory)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+    def _take_out(self, key: str, directory: int, name: str, action: PutFile) -> bool:
+        """Take our lines out of a shared file that others changed meanwhile; False if nobody did."""
+        found = _node_in(directory, name)
+        held, ours = self._held_path / key, self._held_path / f"{key}-new"
+        if not isinstance(found, File) or found in (action.node, action.before):
+            return False
+        if not (held.exists() and ours.exists()):
+            return False
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        with os.fdopen(descriptor, "rb") as stream:
+            data = without_ours(held.read_bytes(), ours.read_bytes(), stream.read())
+            attributes = read_attributes(stream.fileno())
+        temporary = f"{self._temporary(key)}-back"
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)
+        node = replace(found, digest=digest_bytes(data))
+        Contents({node.digest: data}, self._root, self._live.blobs).make(
+            directory, temporary, node, attributes
+        )
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        return True
 
     def _unstage(self, key: str, path: str) -> bool:
         """Remove what was staged for a path; whether it was still there."""
@@ -349,23 +388,3 @@ def _directory(path: Path) -> Generator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _copy_with_everything(source: int, name: str, target: Path | str, *, to: int | None = None) -> None:
-    """Copy a file or link with owner, mode, times and attributes."""
-    status = os.stat(name, dir_fd=source, follow_symlinks=False)
-    if isinstance(read_node(source, name, hashing=False), Symlink):
-        os.symlink(os.readlink(name, dir_fd=source), target, dir_fd=to)
-        os.chown(target, status.st_uid, status.st_gid, dir_fd=to, follow_symlinks=False)
-        return
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
-    with os.fdopen(descriptor, "rb") as stream:
-        copy = os.open(target, NEW, 0o600, dir_fd=to)
-        try:
-            copy_into(stream, copy)
-            os.fchown(copy, status.st_uid, status.st_gid)
-            write_attributes(copy, read_attributes(stream.fileno()))
-            os.fchmod(copy, status.st_mode & 0o7777)
-            os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-        finally:
-            os.close(copy)

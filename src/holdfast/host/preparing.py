@@ -27,6 +27,7 @@ from holdfast.host.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
 from holdfast.host.steps import ChangeFiles, Commit, Step
 from holdfast.host.support import warn_of_distribution
+from holdfast.manifest.document import manifest_digest
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ def prepare(live: Live, request: Request) -> Prepared:
     )
     if request.only is not None:
         plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=())
-    previous = Generations(home, state).read(state.generation).manifest if state and state.active else None
+    previous = None
+    if state is not None and state.active:
+        same = manifest is not None and manifest_digest(manifest) == state.manifest
+        previous = manifest if same else Generations(home, state).read(state.generation).manifest
     content = Contents(plan.contents, live.root, live.blobs)
     arranged = arrange(
         plan,
