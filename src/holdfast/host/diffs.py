@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,6 +15,7 @@ from holdfast.host.nodes import Absent, File, Node, Secret
 from holdfast.host.state import Managed
 from holdfast.host.steps import DecryptSecret
 
+_OURS = posixpath.dirname(places.HOME)
 _LARGE = 256 << 10
 _SECRETS = ("/etc/shadow", "/etc/gshadow")
 
@@ -30,7 +32,7 @@ def file_changes(
     """One entry for each path but Holdfast's own, without differences. ``found``: what is at managed paths."""
     changes: dict[str, FileChange] = {}
     for action in actions:
-        if isinstance(action, (Keep, Drop)) or action.path.startswith(f"{places.HOME}"):
+        if isinstance(action, (Keep, Drop)) or action.path.startswith(_OURS):
             continue
         before = Absent() if isinstance(action, MakeDirectory) else action.before
         after = getattr(action, "node", Absent())

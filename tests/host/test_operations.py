@@ -1,0 +1,164 @@
+"""The verbs, on roots that do not run: what each says and leaves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.base.codec import canonical_json, decode_json
+from holdfast.base.digests import digest_bytes
+from holdfast.base.errors import HoldfastError
+from holdfast.host import operations
+from holdfast.host.change import Change, Wanted
+from holdfast.host.live import Live, open_live
+from holdfast.host.nodes import File
+from holdfast.manifest.model import TextFile, User
+from tests.host.roots import a_manifest, blobs_of, make_root, snapshot
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    root = make_root(tmp_path / "root", {"etc/motd": "original\n"})
+    with open_live(root, blobs=blobs_of()) as opened:
+        yield opened
+
+
+def _motd(text: str, **parts: Any) -> Wanted:  # Any: the fields of Manifest, by name
+    return Wanted(a_manifest(files={"/etc/motd": TextFile(text)}, **parts))
+
+
+def test_a_plan_shows_differences_and_changes_nothing(live: Live) -> None:
+    before = snapshot(live.path)
+    change = operations.plan(live, _motd("ours\n", users={"ann": User()}))
+    assert snapshot(live.path) == before
+    files = {one.path: one for one in change.files}
+    assert files["/etc/motd"].diff.splitlines()[-2:] == ["-original", "+ours"]
+    assert files["/etc/shadow"].hidden == "secret"
+    assert not files["/etc/shadow"].diff
+    assert "ann" in files["/etc/passwd"].diff
+    assert not any(path.startswith("/var/lib/holdfast") for path in files)
+    assert decode_json(Change, canonical_json(change), what="change") == change
+
+
+def test_no_generation_yet(live: Live) -> None:
+    assert operations.status(live) == operations.Status(None)
+    for verb in (operations.rollback, operations.deactivate, operations.repair, operations.activate):
+        with pytest.raises(HoldfastError, match=r"no generation yet|no generation on this machine yet"):
+            verb(live)
+
+
+def test_generations_come_and_go(live: Live) -> None:
+    for text in ("one", "two", "three", "four"):
+        operations.switch(live, _motd(text))
+    assert [one.number for one in operations.generations(live) if one.current] == [4]
+    assert operations.rollback(live).change.generation == 3
+    assert (live.path / "etc/motd").read_text() == "three"
+    assert operations.rollback(live, 1).change.generation == 1
+    assert operations.show_generation(live, 2).manifest == _motd("two").manifest
+    with pytest.raises(HoldfastError, match="generation 1 is the current one"):
+        operations.delete_generation(live, 1)
+    with pytest.raises(HoldfastError, match="there is no generation 9") as caught:
+        operations.rollback(live, 9)
+    assert "1, 2, 3, 4" in caught.value.resolution
+    assert operations.prunable_generations(live, 1) == operations.prune_generations(live, 1) == (2, 3)
+    assert [one.number for one in operations.generations(live)] == [1, 4]
+    assert operations.switch(live, _motd("five")).change.generation == 5
+
+
+def test_registered_is_not_activated(live: Live) -> None:
+    operations.switch(live, _motd("one"))
+    made = operations.register(live, _motd("two"))
+    assert (made.number, made.current) == (2, False)
+    assert operations.register(live, _motd("two")).number == 2
+    assert (live.path / "etc/motd").read_text() == "one"
+    assert operations.activate(live).change.generation == 2
+    assert (live.path / "etc/motd").read_text() == "two"
+
+
+def test_what_waits_for_the_boot(live: Live) -> None:
+    operations.switch(live, _motd("one"))
+    assert operations.boot(live, _motd("two")).pending
+    assert operations.status(live).pending == 2
+    with pytest.raises(HoldfastError, match="waits for the next boot"):
+        operations.delete_generation(live, 2)
+    operations.activate(live, 2)
+    assert operations.status(live).pending is None
+
+
+def test_adopted_stays_until_the_definition_changes(live: Live) -> None:
+    operations.switch(live, _motd("one"))
+    motd = live.path / "etc/motd"
+    motd.write_text("by hand")
+    assert operations.status(live).drift[0].what == "changed"
+    operations.adopt(live, ["/etc/motd"])
+    assert operations.status(live).adopted == ("/etc/motd",)
+    assert not operations.status(live).drift
+    assert operations.plan(live, _motd("one")).empty
+    motd.unlink()
+    operations.repair(live)
+    assert motd.read_text() == "by hand"
+    change = operations.switch(live, _motd("two")).change
+    assert motd.read_text() == "two"
+    assert [one.path for one in change.files] == ["/etc/motd"]
+    operations.deactivate(live)
+    assert motd.read_text() == "original\n"
+
+
+def test_a_switch_says_what_it_overwrites(live: Live) -> None:
+    operations.switch(live, _motd("one"))
+    (live.path / "etc/motd").write_text("by hand")
+    files = operations.plan(live, _motd("two")).files
+    assert [(one.path, one.drifted) for one in files] == [("/etc/motd", True)]
+    with pytest.raises(HoldfastError, match="not managed"):
+        operations.repair(live, ["/etc/passwd"])
+
+
+def test_repair_of_one_path_leaves_the_others(live: Live) -> None:
+    operations.switch(live, Wanted(a_manifest(files={"/a": TextFile("a"), "/b": TextFile("b")})))
+    for name in ("a", "b"):
+        (live.path / name).chmod(0o600)
+    assert {one.what for one in operations.status(live).drift} == {"metadata"}
+    operations.repair(live, ["/a"])
+    assert [one.path for one in operations.status(live).drift] == ["/b"]
+
+
+def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:
+    operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
+    operations.deactivate(live)
+    operations.switch(live, Wanted(a_manifest(users={"bob": User()})))
+    assert "bob:x:1001:" in (live.path / "etc/passwd").read_text()
+
+
+def test_a_lower_state_version_is_refused(live: Live) -> None:
+    operations.switch(live, _motd("one", state_version=2))
+    with pytest.raises(HoldfastError, match="state_version 2 on this machine"):
+        operations.switch(live, _motd("two", state_version=1))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can set these attributes")
+def test_attributes_of_what_was_there_come_back(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", {"etc/motd": "original\n"})
+    motd = root / "etc/motd"
+    try:
+        os.setxattr(motd, "user.note", b"theirs")
+    except OSError:
+        pytest.skip("no extended attributes here")
+    with open_live(root, blobs=blobs_of()) as live:
+        operations.switch(live, _motd("one"))
+        assert "user.note" not in os.listxattr(motd)
+        operations.switch(live, Wanted(a_manifest()))
+        assert motd.read_text() == "original\n"
+        assert os.getxattr(motd, "user.note") == b"theirs"
+
+
+def test_what_was_replaced_is_kept_for_root_alone(live: Live) -> None:
+    operations.switch(live, _motd("one"))
+    home = live.path / "var/lib/holdfast/host"
+    assert home.stat().st_mode & 0o077 == 0
+    kept = home / "kept" / digest_bytes(b"original\n")[7:]
+    assert kept.read_text() == "original\n"
+    assert isinstance(operations.plan(live, Wanted(a_manifest())).files[0].after, File)
