@@ -36,6 +36,11 @@ class Live:
     checkpoint: Callable[[str], None] = _nothing
     """Called wherever a crash leaves something else behind than elsewhere: tests crash there."""
 
+    def reconnect(self) -> None:
+        """Talk to systemd anew: it drops its connections when it reads itself anew, as changed packages may make it do."""
+        if self.systemd is not None:
+            self.systemd = _systemd()
+
 
 @contextmanager
 def open_live(path: Path = Path("/"), *, blobs: Blobs) -> Generator[Live]:

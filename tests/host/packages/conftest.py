@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jeepney
 import pytest
 
 from holdfast.base.codec import encode
@@ -22,6 +23,7 @@ from holdfast.sandbox import Bind
 from tests.host.packages.debs import Debs
 
 _SOURCE = Path(__file__).resolve().parents[3] / "src"
+_ENVIRONMENT = {"PYTHONPATH": "/holdfast-src:/holdfast-lib"}
 _INSIDE = Path(__file__).with_name("inside.py")
 
 
@@ -35,7 +37,9 @@ class Debian:
     def ask(self, verb: str, wanted: WantedPackages | None = None, **more: Any) -> dict[str, Any]:
         """Run one step inside; the state is the one that the last :meth:`switch` left."""
         asked = {"verb": verb, "wanted": encode(wanted), "state": self.state or None, **more}
-        done = self.machine.execute(["python3", "/inside.py"], stdin=json.dumps(asked).encode())
+        done = self.machine.execute(
+            ["python3", "/inside.py"], stdin=json.dumps(asked).encode(), env=_ENVIRONMENT
+        )
         if done.returncode == -9 or done.returncode == 137:
             return {"killed": True}
         assert done.returncode == 0, done.stderr.decode()
@@ -55,6 +59,20 @@ class Debian:
         result: dict[str, Any] = answer["result"]
         self.set_state(result.get("after", {}))
         self.ask("finish", after=result.get("after", {}))
+        return answer
+
+    def operate(self, operation: str, **more: Any) -> dict[str, Any]:
+        """A verb of the command; ``error`` in the answer when it failed."""
+        asked = {
+            name: value if isinstance(value, (int, str)) else encode(value) for name, value in more.items()
+        }
+        done = self.machine.execute(
+            ["python3", "/inside.py"],
+            stdin=json.dumps({"operation": operation, **asked}).encode(),
+            env=_ENVIRONMENT,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
     def set_state(self, packages: Mapping[str, Any], paths: Mapping[str, Managed] | None = None) -> None:
@@ -92,12 +110,16 @@ def debs(tmp_path: Path) -> Debs:
     return Debs(tmp_path / "debs")
 
 
-@pytest.fixture
-def debian(bootstrapped: Callable[..., Bootstrapped], debs: Debs) -> Generator[Debian]:
+@pytest.fixture(params=["trixie"])
+def debian(
+    request: pytest.FixtureRequest, bootstrapped: Callable[..., Bootstrapped], debs: Debs
+) -> Generator[Debian]:
     if os.geteuid() != 0:
         pytest.skip("boots containers, which takes root")
-    tree = bootstrapped("trixie", "python3").tree
+    debs.release = request.param
+    tree = bootstrapped(request.param, "python3").tree
     binds = {
+        "/holdfast-lib/jeepney": Bind(Path(jeepney.__file__).parent),
         "/holdfast-src": Bind(_SOURCE),
         "/inside.py": Bind(_INSIDE),
         "/debs": Bind(debs.place),

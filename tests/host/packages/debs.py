@@ -19,6 +19,7 @@ class Debs:
 
     place: Path
     built: dict[tuple[str, str], WantedPackage] = field(default_factory=lambda: {})
+    release: str = "trixie"
 
     def build(
         self,
@@ -75,7 +76,7 @@ class Debs:
         install: Sequence[str] | None = None,
         remove: Sequence[str] = (),
         hold: Sequence[str] = (),
-        release: str = "trixie",
+        release: str | None = None,
     ) -> WantedPackages:
         """A lock of these versions; what is not in ``install`` (by default all) is there for others' sake."""
         asked = tuple(packages) if install is None else tuple(install)
@@ -83,7 +84,7 @@ class Debs:
         return WantedPackages(
             SCHEMA,
             "debian",
-            release,
+            release or self.release,
             "amd64",
             tuple(
                 WantedPackage(

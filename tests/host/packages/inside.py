@@ -9,19 +9,19 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-sys.path.insert(0, "/holdfast-src")
-
 from holdfast.base.codec import decode, encode
 from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import HoldfastError
-from holdfast.host import packages
-from holdfast.host.live import Live
+from holdfast.host import operations, packages
+from holdfast.host.change import Wanted
+from holdfast.host.live import Live, open_live
 from holdfast.host.packages.apt import applying, undoing
 from holdfast.host.packages.change import PackageOptions
 from holdfast.host.packages.record import PackageState
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
+from holdfast.manifest.model import Manifest
 
 _BLOBS = Path("/debs")
 
@@ -30,8 +30,25 @@ def _blobs(digest: Digest) -> BinaryIO:
     return (_BLOBS / hex_of(digest)).open("rb")
 
 
+def _operate(asked: dict[str, Any]) -> dict[str, Any]:
+    """A verb of the command itself, with its own state."""
+    with open_live(blobs=_blobs) as live:
+        if asked["operation"] == "switch":
+            manifest = decode(Manifest, asked["manifest"], what="manifest")
+            locked = decode(WantedPackages, asked["wanted"], what="wanted") if asked.get("wanted") else None
+            options = operations.SwitchOptions(irreversible_packages=asked.get("irreversible", False))
+            result = operations.switch(live, Wanted(manifest, packages=locked), options=options)
+        elif asked["operation"] == "rollback":
+            result = operations.rollback(live, asked.get("number"))
+        else:
+            result = operations.deactivate(live)
+        return {"empty": result.change.empty, "after": encode(result.change.after)}
+
+
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     """``verb``, and what it needs: wanted, state, options, transaction, declared, die (a checkpoint to be killed at)."""
+    if "operation" in asked:
+        return _operate(asked)
     root = RootDirectory(Path("/"))
 
     def checkpoint(where: str) -> None:

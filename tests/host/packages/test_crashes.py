@@ -77,7 +77,7 @@ def test_dpkg_killed_at_random_moments(debian: Debian) -> None:
         delay = moments.uniform(0.8, 3.5)
         victims = moments.choice(["dpkg", "dpkg apt-get", "dpkg apt-get python3", "python3"])
         debian.machine.execute(
-            f"(python3 /inside.py < /root/ask.json > /root/out 2>&1) & sleep {delay:.2f}; "
+            f"(PYTHONPATH=/holdfast-src python3 /inside.py < /root/ask.json > /root/out 2>&1) & sleep {delay:.2f}; "
             f'for name in {victims}; do for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" != $name ] || kill -9 ${{p#/proc/}}; done; done; wait'
         )
         state = debian.machine.succeed("dpkg-query -W -f '${db:Status-Abbrev}\\n' | sort -u | tr '\\n' ,")

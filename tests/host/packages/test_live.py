@@ -20,6 +20,7 @@ def _verbs(change: dict[str, Any]) -> set[str]:
     return {f"{one['verb']} {one['package']}" for one in change.get("actions", ())}
 
 
+@pytest.mark.parametrize("debian", ["bookworm", "trixie", "forky", "sid"], indirect=True)
 def test_what_we_install_comes_with_its_needs_and_goes_with_them(debian: Debian) -> None:
     debs = debian.debs
     debs.build("lib", "1.0")
@@ -33,6 +34,10 @@ def test_what_we_install_comes_with_its_needs_and_goes_with_them(debian: Debian)
     assert debian.machine.succeed("apt-mark showauto lib app") == "lib\n"
     assert "actions" not in debian.plan(wanted)
     debian.switch(None)
+    assert debian.triples() == pristine
+    # Half of it again, killed, and taken back.
+    assert debian.ask("apply", wanted, die="packages: changed") == {"killed": True}
+    assert debian.ask("recover") == {"recovered": "undone"}
     assert debian.triples() == pristine
 
 

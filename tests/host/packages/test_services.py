@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from tests.host.packages.conftest import Debian
@@ -9,6 +11,7 @@ from tests.host.packages.debs import Debs
 
 pytestmark = [pytest.mark.system, pytest.mark.network]
 
+_NO_FILES: Mapping[str, str] = {}
 _UNIT = "[Service]\nExecStart=/usr/bin/{name} infinity\n[Install]\nWantedBy=multi-user.target\n"
 _POSTINST = """\
 if [ "$1" = configure ]; then
@@ -20,12 +23,17 @@ _PRERM = 'if [ "$1" = remove ]; then deb-systemd-invoke stop {name}.service; fi'
 _POSTRM = 'if [ "$1" = purge ]; then deb-systemd-helper purge {name}.service >/dev/null; fi; systemctl daemon-reload'
 
 
-def build_service(debs: Debs, name: str, version: str, postinst: str = "") -> None:
+def build_service(
+    debs: Debs, name: str, version: str, postinst: str = "", files: Mapping[str, str] = _NO_FILES
+) -> None:
     """A package as debhelper would make it."""
     debs.build(
         name,
         version,
-        files={f"/usr/lib/systemd/system/{name}.service": _UNIT.format(name=name) + f"# {version}\n"},
+        files={
+            **files,
+            f"/usr/lib/systemd/system/{name}.service": _UNIT.format(name=name) + f"# {version}\n",
+        },
         scripts={
             "postinst": f'[ "$1" != configure ] || cp --remove-destination /usr/bin/sleep /usr/bin/{name}\n'
             + _POSTINST.format(name=name)

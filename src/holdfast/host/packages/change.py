@@ -108,6 +108,8 @@ class PackageChange:
     """What the machine's state has to say once the change is made."""
     debris: tuple[Debris, ...] = ()
     """New versions of managed conffiles that somebody else's upgrade left beside them."""
+    declared: tuple[str, ...] = ()
+    """Paths of the definition's files, which may turn out to be conffiles of what is installed."""
     irreversible: tuple[str, ...] = ()
     """Packages whose old version cannot be had."""
     problems: tuple[str, ...] = ()

@@ -56,12 +56,18 @@ def plan_packages(
 
 def apply(change: PackageChange, live: Live, state: State | None, transaction: str) -> PackageResult:
     """Make the change; see :func:`holdfast.host.packages.apt.applying.apply`."""
-    return applying.apply(change, live, state, transaction)
+    try:
+        return applying.apply(change, live, state, transaction)
+    finally:
+        live.reconnect()
 
 
 def undo(change: PackageChange, live: Live) -> None:
     """Take the change back, also half of it; see :func:`holdfast.host.packages.apt.undoing.undo`."""
-    undoing.undo(change, live)
+    try:
+        undoing.undo(change, live)
+    finally:
+        live.reconnect()
 
 
 def finish(after: PackageState) -> None:
@@ -71,7 +77,10 @@ def finish(after: PackageState) -> None:
 
 def recover(live: Live, *, committed: str) -> Literal["finished", "undone"] | None:
     """After a crash: finish or undo what was under way, None if nothing was."""
-    return undoing.recover(live, committed=committed)
+    outcome = undoing.recover(live, committed=committed)
+    if outcome is not None:
+        live.reconnect()
+    return outcome
 
 
 def jobs_for(result: PackageResult, manifest: Manifest | None) -> tuple[UnitJob, ...]:

@@ -224,7 +224,8 @@ def _look_around(
         managed = sorted(after.conffiles.keys() & (state.paths if state is not None else {}).keys())
         found = tuple(conffiles.find_debris(live.root, managed))
         new = conffiles.settle(live.root, live.path, state, found)
-    packaged = dict(change.after.conffiles)
+        known = conffiles.read_conffiles(live.root, after, state, change.declared).packaged
+    packaged = dict(known if change.actions else change.after.conffiles)
     packaged.update({one.path: conffiles.md5_of(live.path, one.file) for one in new if one.restored})
     jobs: tuple[UnitJob, ...] = ()
     stale: tuple[Stale, ...] = ()
@@ -234,8 +235,8 @@ def _look_around(
         if any(action.before is not None for action in change.actions):
             stale = services.find_stale()
         if change.options.restart_stale:
-            known = {job.unit for job in jobs}
-            jobs = (*jobs, *(job for job in services.stale_jobs(stale) if job.unit not in known))
+            names = {job.unit for job in jobs}
+            jobs = (*jobs, *(job for job in services.stale_jobs(stale) if job.unit not in names))
     return PackageResult(jobs, new, PackageState(change.after.packages, packaged), stale)
 
 

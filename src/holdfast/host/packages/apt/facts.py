@@ -56,6 +56,8 @@ class PackageFacts:
     """apt can be run: it is the machine itself, not a directory."""
     interrupted: bool = False
     """dpkg was killed earlier and has not been put right."""
+    declared: tuple[str, ...] = ()
+    """Paths of the definition's files."""
     conffiles: ConffileFacts = field(default_factory=ConffileFacts)
     kernel: str = ""
     """Release of the kernel that runs, see uname(2)."""

@@ -52,6 +52,7 @@ def plan_packages(
         recorded,
         PackageState(work.records_after(marks), facts.conffiles.packaged),
         facts.conffiles.debris,
+        facts.declared if actions else (),
         irreversible,
         tuple(work.problems),
         tuple(work.notes),

@@ -34,14 +34,16 @@ def read_package_facts(
     options: PackageOptions = PackageOptions(),
     declared: Iterable[str] = (),
 ) -> PackageFacts:
-    """Look at a machine's packages. ``declared`` are the paths of the definition's files. A few milliseconds where nothing is to be done; otherwise apt is asked what it would do.
+    """Look at a machine's packages; ``declared`` are the paths of the definition's files.
+
+    A few milliseconds where nothing is to be done; otherwise apt is asked what it would do.
 
     Raises:
         HoldfastError: something cannot be read.
     """
     recorded = state.packages if state is not None else PackageState()
     with explain_os_errors("read what is known of packages"):
-        facts = _look(live, state, declared)
+        facts = _look(live, state, tuple(sorted(declared)))
     intent = intend(
         facts.database,
         wanted,
@@ -60,7 +62,7 @@ def read_database(root: RootDirectory) -> Database:
     return parse(root.read(STATUS) or b"", root.read(EXTENDED_STATES))
 
 
-def _look(live: Live, state: State | None, declared: Iterable[str]) -> PackageFacts:
+def _look(live: Live, state: State | None, declared: tuple[str, ...]) -> PackageFacts:
     root = live.root
     status, extended = root.read(STATUS) or b"", root.read(EXTENDED_STATES)
     fields = _os_release(root)
@@ -73,6 +75,7 @@ def _look(live: Live, state: State | None, declared: Iterable[str]) -> PackageFa
         interrupted=any(name.isdigit() for name in root.scan(UPDATES)),
         kernel=os.uname().release if live.running else "",
         busy=package_lock_holder() if live.running else None,
+        declared=declared,
         conffiles=read_conffiles(root, database, state, declared),
         fingerprint=fingerprint(status, extended),
     )
