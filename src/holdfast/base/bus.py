@@ -109,7 +109,7 @@ class Bus:
                 refusal = BusError(f"systemd of {self.whose} says: {body[0] if body else name}")
                 refusal.name = name
                 raise refusal
-            if answer.header.fields.get(HeaderFields.signature) != signature:
+            if answer.header.fields.get(HeaderFields.signature, "") != signature:
                 raise BusError(f"systemd of {self.whose} gave an answer of another type than {signature}")
             return body
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from urllib.parse import urlsplit
@@ -37,6 +35,8 @@ def do(step: Step, live: Live) -> None:
         return _until(item[0], lambda: _try(item[1]), end)
 
     if ordinary:
+        from concurrent.futures import ThreadPoolExecutor  # 10 ms that most changes do not need
+
         with ThreadPoolExecutor(len(ordinary), thread_name_prefix="probe") as pool:
             problems += filter(None, pool.map(attend, ordinary))
     for name, probe in sorted(health.probes.items()):
@@ -94,7 +94,7 @@ def _try(probe: Probe) -> str:
             return _try_http(probe)
     except HoldfastError as error:
         return error.brief
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         return f"{_asked(probe)}: {error}"
     return "no such kind of probe"
 
@@ -106,13 +106,18 @@ def _asked(probe: Probe) -> str:
 
 
 def _try_http(probe: HttpProbe) -> str:
+    import http.client  # it brings TLS with it, which takes 20 ms to load
+
     parts = urlsplit(probe.url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     with closing(kind(parts.hostname or "", parts.port, timeout=_ONE_TRY_SECONDS)) as connection:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", target, headers={"Connection": "close", "User-Agent": "holdfast"})
-        answer = connection.getresponse()
-        body = answer.read(1 << 20).decode(errors="replace")
+        try:
+            connection.request("GET", target, headers={"Connection": "close", "User-Agent": "holdfast"})
+            answer = connection.getresponse()
+            body = answer.read(1 << 20).decode(errors="replace")
+        except http.client.HTTPException as error:
+            return f"{probe.url} gives no HTTP answer: {error!r}"
     if answer.status != probe.status:
         return f"{probe.url} answers with {answer.status}, not {probe.status}"
     if probe.contains not in body:

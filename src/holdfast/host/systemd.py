@@ -5,6 +5,7 @@ See org.freedesktop.systemd1(5). The private socket is asked, so neither a bus d
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,19 @@ _PRIVATE = "/run/systemd/private"
 _RELOAD_SECONDS = 120.0
 _JOB_SECONDS = 300.0
 _SETTLE_SECONDS = 0.3
-"""How long a service that counts as started as soon as it was forked is watched for ending at once."""
+"""How long a service that counts as started as soon as it was forked is watched for ending at once, from when its program runs."""
+_EXEC_SECONDS = 10.0
+_FORK_SECONDS = 0.02
+"""No signal tells when a process becomes the service's program."""
 _JOURNAL_LINES = 15
 _NO_SUCH_UNIT = f"{SYSTEMD}.NoSuchUnit"
 
-_METHODS = {"start": "StartUnit", "stop": "StopUnit", "restart": "RestartUnit", "reload": "ReloadOrRestartUnit"}
+_METHODS = {
+    "start": "StartUnit",
+    "stop": "StopUnit",
+    "restart": "RestartUnit",
+    "reload": "ReloadOrRestartUnit",
+}
 _GOOD = frozenset({"done", "skipped"})
 
 
@@ -137,10 +146,11 @@ class Systemd:
 
     def _dying(self, started: Sequence[str]) -> list[_Outcome]:
         """Those of ``started`` that ended right after they counted as started."""
-        watched = [name for name in started if self._type(name) in ("simple", "exec", "idle")]
+        watched = [name for name in started if self._property(name, "Type") in ("simple", "exec", "idle")]
         if not watched:
             return []
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        end = time.monotonic() + _EXEC_SECONDS
+        deadline: float | None = None
         while True:
             states = self.states()
             dead = [
@@ -149,19 +159,29 @@ class Systemd:
                 if (state := states.get(name)) is not None
                 and (state.active == "failed" or state.sub == "auto-restart")
             ]
-            left = deadline - time.monotonic()
-            if dead or left <= 0:
+            now = time.monotonic()
+            if deadline is None and (now > end or not any(map(self._is_forked_only, watched))):
+                deadline = now + _SETTLE_SECONDS
+            if dead or (deadline is not None and now >= deadline):
                 return dead
-            self._bus.wait_for_signals(left)
+            self._bus.wait_for_signals(_FORK_SECONDS if deadline is None else deadline - now)
 
-    def _type(self, name: str) -> str:
+    def _is_forked_only(self, name: str) -> bool:
+        """The service's process is still systemd's own program, which is about to become the service's."""
+        pid = self._property(name, "MainPID")
+        with suppress(OSError):
+            return os.readlink(f"/proc/{pid}/exe").rpartition("/")[2].startswith("systemd")  # noqa: PTH115
+        return False
+
+    def _property(self, name: str, key: str) -> object:
+        """A property of a service; None of anything else."""
         if not name.endswith(".service"):
-            return ""
+            return None
         service = DBusAddress(unit_path(name), bus_name=SYSTEMD, interface=f"{SYSTEMD}.Service")
         with suppress(BusError):
-            (value,) = self._bus.request(Properties(service).get("Type"), "v")
-            return str(cast("tuple[str, object]", value)[1])
-        return ""
+            (value,) = self._bus.request(Properties(service).get(key), "v")
+            return cast("tuple[str, object]", value)[1]
+        return None
 
     def _failure(self, bad: Sequence[_Outcome], since: float) -> HoldfastError:
         parts: list[str] = []
