@@ -98,7 +98,7 @@ def test_a_crash_anywhere_leaves_old_or_new(machine: Path, scratch: Path, stride
         assert not (root / HOME / "journal").exists()
         outcomes.append("old" if after == old else "new")
         shutil.rmtree(root)
-    assert len(outcomes) > 40 // stride
+    assert len(outcomes) > 30 // stride
     assert "new" in outcomes or stride > 1
     assert outcomes == sorted(outcomes, reverse=True), "once committed, it stays"
 
