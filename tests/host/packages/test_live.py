@@ -73,6 +73,55 @@ def test_upgrade_newer_stays_exact_and_back(debian: Debian) -> None:
     assert debian.triples() == before and debian.state["packages"] == state["packages"]
 
 
+def test_the_old_package_is_fetched_from_the_machines_own_sources(debian: Debian) -> None:
+    debs, machine = debian.debs, debian.machine
+    for version in ("1.0", "1.1"):
+        debs.build("theirs", version)
+    debian.dpkg("theirs", "1.0")
+    before = debian.triples()
+    name = "theirs_1.0_all.deb"
+    machine.succeed(
+        f"mkdir /srv/repo; cp {debs.path('theirs', '1.0')} /srv/repo/{name}; rm -f /etc/apt/sources.list.d/*"
+    )
+    package = debs.built["theirs", "1.0"]
+    index = machine.succeed(f"dpkg-deb -f /srv/repo/{name}").rstrip()
+    machine.write_file(
+        "/srv/repo/Packages",
+        f"{index}\nFilename: {name}\nSize: {package.size}\nSHA256: {package.sha256[7:]}\n",
+    )
+    machine.write_file("/etc/apt/sources.list", "deb [trusted=yes] file:/srv/repo ./\n")
+    machine.succeed("apt-get update")
+    wanted = debs.wanted({"theirs": "1.1"})
+    (action,) = debian.plan(wanted)["actions"]
+    assert action["old"]["source"] == "download"
+    machine.succeed(f"mv /srv/repo/{name} /srv/away.deb")
+    gone = debian.ask("apply", wanted)
+    assert gone["kind"] == "RefusedError" and "irreversible" in gone["error"] and debian.triples() == before
+    machine.succeed(f"mv /srv/away.deb /srv/repo/{name}")
+    assert debian.ask("apply", wanted, die="packages: marked") == {"killed": True}
+    machine.succeed("rm -r /srv/repo")
+    assert debian.version("theirs") == "1.1"
+    assert debian.ask("recover") == {"recovered": "undone"} and debian.triples() == before
+
+
+def test_purge_takes_configuration_along(debian: Debian) -> None:
+    debs = debian.debs
+    debs.build("app", "1.0", files={"/etc/app.conf": "x"})
+    pristine = debian.triples()
+    debian.switch(debs.wanted({"app": "1.0"}))
+    debian.switch(None, options={"mode": "back", "purge": True})
+    assert debian.triples() == pristine
+    debian.machine.fail("ls /etc/app.conf")
+    debian.switch(debs.wanted({"app": "1.0"}))
+    debian.switch(None)
+    assert debian.machine.read_file("/etc/app.conf") == "x"
+    # What was only configuration before is that again afterwards.
+    configured = debian.triples()
+    assert debian.ask("apply", debs.wanted({"app": "1.0"}), die="packages: changed") == {"killed": True}
+    assert debian.ask("recover") == {"recovered": "undone"}
+    assert debian.triples() == configured and debian.machine.read_file("/etc/app.conf") == "x"
+
+
 def test_what_is_not_ours_is_neither_downgraded_nor_removed(debian: Debian) -> None:
     debs = debian.debs
     for version in ("1.0", "2.0"):

@@ -20,7 +20,7 @@ from holdfast.host.packages.apt.database import Database
 from holdfast.host.packages.apt.facts import ConffileFacts
 from holdfast.host.packages.change import Debris, NewConffile
 from holdfast.host.rooted import RootDirectory
-from holdfast.host.state import KEPT, Managed, State
+from holdfast.host.state import KEPT, STATE, Managed, State, read_state
 
 _BESIDE = (".dpkg-dist", ".ucf-dist", ".dpkg-new", ".dpkg-old", ".ucf-old")
 _NEW = (".dpkg-dist", ".ucf-dist", ".dpkg-new")
@@ -101,6 +101,14 @@ def settle(
             )
         here.unlink()
     return tuple(settled.values())
+
+
+def clean(root: RootDirectory, path: Path, database: Database) -> None:
+    """Remove what going back to an older package left beside managed files: what comes back for those is known already."""
+    data = root.read(STATE)
+    managed, _ = _managed(None if data is None else read_state(data))
+    for one in find_debris(root, sorted(database.conffiles.keys() & managed.keys())):
+        (path / one.path.lstrip("/")).unlink()
 
 
 def put_back(path: Path, debris: Iterable[Debris]) -> None:

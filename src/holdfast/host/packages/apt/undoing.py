@@ -69,6 +69,7 @@ def undo(change: PackageChange, live: Live, *, wait_seconds: float = LOCK_SECOND
         set_marks((mark for mark in change.marks if there.whole(mark.package) is not None), lock, back=True)
         live.checkpoint("packages: back")
     with explain_os_errors("put back what lay beside managed files"):
+        conffiles.clean(live.root, live.path, read_database(live.root))
         conffiles.put_back(live.path, change.debris)
     if services.systemd_runs():
         services.run_jobs(services.jobs_asked(asked, ()))
