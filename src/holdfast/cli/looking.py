@@ -43,7 +43,19 @@ def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
 
 
 def _look_far(where: str, *, contents: bool) -> Inventory:
-    raise HoldfastError(
-        f"{where} cannot be looked at yet{' with its files' if contents else ''}",
-        resolution="Run `holdfast facts` there, or mount its file system and name that with --root.",
+    from holdfast.base.codec import decode
+    from holdfast.deploy.results import demand
+    from holdfast.deploy.ssh import SshSettings, SshTransport
+    from holdfast.deploy.transport import has_terminal
+    from holdfast.deploy.working import Job, Surroundings, words, work
+    from holdfast.engine.archive import engine_archive
+    from holdfast.store import open_store
+
+    store = open_store()
+    settings = SshSettings(interactive=has_terminal())
+    verb = words("facts", flags=[(contents, "--contents")])
+    result = work(
+        Job(where, None, lambda: SshTransport(where, settings), verb),
+        Surroundings(store, engine_archive(store)),
     )
+    return decode(Inventory, demand(result).result, what=f"the facts of {where}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import NoReturn
 
-EVALUATING = frozenset({"eval", "explain", "lock", "build", "run"})
+EVALUATING = frozenset({"eval", "explain", "lock", "build", "run", "plan", "switch", "boot", "generations"})
 """Commands that run definitions."""
 
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000

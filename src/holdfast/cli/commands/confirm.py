@@ -1,0 +1,14 @@
+"""`holdfast confirm`: keep a change that waits."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+
+
+@click.command()
+@machine_options(changing=False)
+def command(reach: Reach) -> int:
+    """Keep a change that was made with --confirm and waits. Over ssh `switch --confirm` does this by itself."""
+    return perform(reach, machine_aims(reach), ("confirm",))

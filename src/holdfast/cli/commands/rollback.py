@@ -1,0 +1,36 @@
+"""`holdfast rollback`: back to an earlier generation."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+
+
+@click.command()
+@click.argument("generation", type=click.IntRange(1), required=False)
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option(
+    "--confirm",
+    type=click.IntRange(1, 7 * 86400),
+    metavar="SECONDS",
+    help="Take it back unless the machine can be reached anew within SECONDS.",
+)
+@click.option(
+    "--irreversible-packages", is_flag=True, help="Go on although the old packages cannot be had any more."
+)
+@machine_options(changing=True)
+def command(
+    generation: int | None, dry_run: bool, confirm: int | None, irreversible_packages: bool, reach: Reach
+) -> int:
+    """Go back to the generation before, or to GENERATION. Needs no definition: everything is on the machine."""
+    from holdfast.deploy.working import words
+
+    flags = [(dry_run, "--dry-run"), (irreversible_packages, "--irreversible-packages")]
+    return perform(
+        reach,
+        machine_aims(reach),
+        words("rollback", None if generation is None else str(generation), flags=flags),
+        confirm=None if dry_run else confirm,
+        planning=dry_run,
+    )

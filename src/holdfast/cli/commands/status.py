@@ -1,0 +1,18 @@
+"""`holdfast status`: what is current on machines, and what was changed by hand."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+
+
+@click.command()
+@click.option("--detailed-exitcode", is_flag=True, help="End with 7 when something was changed by hand.")
+@machine_options(changing=False)
+def command(detailed_exitcode: bool, reach: Reach) -> int:
+    """Show which generation is current, what was changed by hand, and what waits. Needs no definition."""
+    from holdfast.deploy.working import words
+
+    verb = words("status", flags=[(detailed_exitcode, "--detailed-exitcode")])
+    return perform(reach, machine_aims(reach), verb, planning=True)

@@ -1,0 +1,66 @@
+"""`holdfast switch`: make machines what their definitions say."""
+
+from __future__ import annotations
+
+import click
+
+from holdfast.cli.arguments import in_process_option, system_argument
+from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, perform
+from holdfast.project.evaluation import evaluate
+
+
+@click.command()
+@system_argument
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, as `holdfast plan`.")
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="With --dry-run: end with 7 when there is something to change."
+)
+@click.option(
+    "--confirm",
+    type=click.IntRange(1, 7 * 86400),
+    metavar="SECONDS",
+    help="Take it back unless the machine can be reached anew within SECONDS.",
+)
+@click.option(
+    "--irreversible-packages", is_flag=True, help="Go on although the old packages cannot be had any more."
+)
+@machine_options(changing=True)
+@in_process_option
+def command(
+    system: str,
+    dry_run: bool,
+    detailed_exitcode: bool,
+    confirm: int | None,
+    irreversible_packages: bool,
+    in_process: bool,
+    reach: Reach,
+) -> int:
+    """Make machines what their definitions say: files, units, people, packages. A switch that fails takes itself back.
+
+    SYSTEM chooses as everywhere; without it, the system with this machine's name, or the only one. A system goes to its
+    own target, or to every --target-host. With --confirm a new connection has to succeed afterwards; else the machine
+    takes the change back by itself.
+
+    \b
+    Exit codes, of several machines the first in this order:
+      4  failed and could not be taken back     5  refused by a check
+      3  failed and taken back                  6  another change is under way
+      1  failed before anything was changed     7  with --detailed-exitcode: changes pending
+      8  a machine cannot be reached            0  all is well
+    """
+    from holdfast.deploy.working import words
+
+    evaluation = evaluate(system, in_process=in_process)
+    flags = [
+        (dry_run, "--dry-run"),
+        (detailed_exitcode, "--detailed-exitcode"),
+        (irreversible_packages, "--irreversible-packages"),
+    ]
+    return perform(
+        reach,
+        aims_of(evaluation, reach, named=bool(system)),
+        words("switch", flags=flags),
+        generations=generations_of(evaluation),
+        confirm=None if dry_run else confirm,
+        planning=dry_run,
+    )

@@ -1,0 +1,289 @@
+"""What the commands for machines share: which machines, how to reach them, doing it on one or many, and showing what came of it."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from holdfast.base.errors import HoldfastError
+from holdfast.cli.progress import show_progress
+
+if TYPE_CHECKING:
+    from holdfast.deploy.results import HostResult
+    from holdfast.deploy.transport import Transport
+    from holdfast.deploy.working import Generation, Job
+    from holdfast.project.evaluation import EvaluatedSystem, Evaluation
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: click decorates functions of any signature
+LOCAL = "local"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the shared options say."""
+
+    hosts: tuple[str, ...]
+    ssh_options: tuple[str, ...]
+    ask_sudo_password: bool
+    connect_timeout: int
+    root: Path | None
+    parallel: int
+    batch: str | None
+    max_failures: int | None
+    wait: int | None
+    as_json: bool
+    verbose: bool
+
+
+_TARGETS = (
+    click.option(
+        "--target-host",
+        "hosts",
+        multiple=True,
+        metavar="USER@HOST",
+        help="Work on this machine over ssh; may be repeated. 'local' is this one.",
+    ),
+    click.option(
+        "--ssh-option",
+        "ssh_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of ssh_config(5), before those of your own configuration.",
+    ),
+    click.option(
+        "--ask-sudo-password", is_flag=True, help="Ask once for the password that sudo wants over there."
+    ),
+    click.option(
+        "--connect-timeout", type=click.IntRange(1), default=10, show_default=True, metavar="SECONDS",
+        help="How long to wait for an answer.",
+    ),
+    click.option(
+        "--root",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Work below this directory: the root of a machine that does not run.",
+    ),
+    click.option(
+        "--parallel", type=click.IntRange(1), default=10, show_default=True, metavar="N",
+        help="How many machines at a time.",
+    ),
+    click.option("-v", "--verbose", is_flag=True, help="Show what the programs that run print."),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as JSON; progress as JSON lines on stderr."
+    ),
+)  # fmt: skip
+_CHANGING = (
+    click.option("--batch", metavar="N|N%", help="Work in waves of so many; after a failure no next one begins."),
+    click.option(
+        "--max-failures", type=click.IntRange(0), metavar="N",
+        help="Begin no machine any more once more than N failed.",
+    ),
+    click.option(
+        "--wait", type=click.IntRange(1, 7 * 86400), metavar="SECONDS",
+        help="How long to wait for another change that is under way there.",
+    ),
+)  # fmt: skip
+
+
+def machine_options(*, changing: bool) -> Callable[[F], F]:
+    """The shared options, handed to the command as one ``reach``."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def collected(*arguments: Any, **options: Any) -> Any:
+            shared = {name: options.pop(name) for name in Reach.__dataclass_fields__ if name in options}
+            for name in ("batch", "max_failures", "wait"):
+                shared.setdefault(name, None)
+            return function(*arguments, reach=Reach(**shared), **options)
+
+        made: Any = collected
+        for option in reversed((*_TARGETS, *(_CHANGING if changing else ()))):
+            made = option(made)
+        return made  # type: ignore[no-any-return]
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One machine and what it is to be."""
+
+    host: str
+    system: EvaluatedSystem | None = None
+
+
+def aims_of(evaluation: Evaluation, reach: Reach, *, named: bool) -> tuple[Aim, ...]:
+    """Which systems go where. ``named``: the person said which systems; else the one for this machine is looked for.
+
+    Raises:
+        HoldfastError: that cannot be told.
+    """
+    if reach.root is not None and reach.hosts:
+        raise click.UsageError("--root and --target-host exclude each other.")
+    if reach.hosts or reach.root is not None:
+        system = evaluation.only() if named else _for_this_machine(evaluation)
+        return tuple(Aim(host, system) for host in dict.fromkeys(reach.hosts or (LOCAL,)))
+    if not named:
+        system = _for_this_machine(evaluation)
+        only = len(evaluation.systems) == 1
+        return (Aim((system.manifest.target if only else None) or LOCAL, system),)
+    if len(evaluation.systems) == 1:
+        (system,) = evaluation.systems
+        return (Aim(system.manifest.target or LOCAL, system),)
+    homeless = [system.name for system in evaluation.systems if system.manifest.target is None]
+    if homeless:
+        raise HoldfastError(
+            f"these systems do not say which machine they are for: {', '.join(homeless)}",
+            resolution='Write System(..., target="root@HOST"), or name one system and --target-host.',
+        )
+    return tuple(Aim(system.manifest.target or LOCAL, system) for system in evaluation.systems)
+
+
+def _for_this_machine(evaluation: Evaluation) -> EvaluatedSystem:
+    """The only system, or the one with this machine's name."""
+    if len(evaluation.systems) == 1:
+        return evaluation.systems[0]
+    here = os.uname().nodename
+    names = {here, here.partition(".")[0]}
+    found = [
+        system
+        for system in evaluation.systems
+        if system.name in names or system.manifest.identity.hostname in names
+    ]
+    if len(found) == 1:
+        return found[0]
+    raise HoldfastError(
+        f"none of the systems is {here}, and there are several",
+        details=f"{evaluation.file} has: {', '.join(evaluation.all_names)}",
+        resolution="Name one, several by a glob ('web*', '*'), or tag:NAME.",
+    )
+
+
+def machine_aims(reach: Reach) -> tuple[Aim, ...]:
+    """The machines that the command line names, without any definition; else this one."""
+    return tuple(Aim(host) for host in dict.fromkeys(reach.hosts or (LOCAL,)))
+
+
+def perform(
+    reach: Reach,
+    aims: Sequence[Aim],
+    verb: Sequence[str],
+    *,
+    generations: Callable[[Aim], Generation] | None = None,
+    confirm: int | None = None,
+    planning: bool = False,
+) -> int:
+    """Run the engine's ``verb`` at every aim, show what came of it, and return the exit code.
+
+    Raises:
+        HoldfastError: there was one machine, and it failed.
+    """
+    from holdfast.cli import outcomes
+    from holdfast.deploy.fleet import Fleet, Policy, parse_batch
+    from holdfast.deploy.working import Surroundings, skip, work
+    from holdfast.engine.archive import engine_archive
+    from holdfast.store import open_store
+
+    policy = Policy(reach.parallel, parse_batch(reach.batch) if reach.batch else None, reach.max_failures)
+    words = [*verb, *(["--wait", str(reach.wait)] if reach.wait else [])]
+    jobs = [
+        _job(aim, reach, words, generations(aim) if generations else None, confirm, alone=len(aims) == 1)
+        for aim in aims
+    ]
+    around = Surroundings(
+        open_store(),
+        engine_archive(open_store()),
+        click.prompt("Password for sudo over there", hide_input=True, err=True)
+        if reach.ask_sudo_password
+        else None,
+        colour=outcomes.wants_colour(reach.as_json),
+        many=len(jobs) > 1,
+        root=reach.root,
+        terminal=_prepare_sudo(reach, aims),
+    )
+    with show_progress(as_json=reach.as_json, verbose=reach.verbose), outcomes.watch(jobs, reach) as watch:
+        fleet = Fleet(
+            lambda job: work(job, around), skip, policy=policy, begun=watch.begun, ended=watch.ended
+        )
+        results = fleet.run(jobs)
+    return _show(results, reach, planning=planning)
+
+
+def _show(results: Sequence[HostResult], reach: Reach, *, planning: bool) -> int:
+    from holdfast.cli import outcomes
+    from holdfast.deploy.results import demand, exit_code
+
+    if len(results) == 1 and not results[0].fine:
+        if reach.as_json:
+            outcomes.write_results_json(results)
+            return exit_code(results)
+        demand(results[0])
+    if reach.as_json:
+        outcomes.write_results_json(results)
+    else:
+        outcomes.write_results(results, planning=planning)
+    return exit_code(results)
+
+
+def _job(
+    aim: Aim,
+    reach: Reach,
+    words: Sequence[str],
+    generation: Generation | None,
+    confirm: int | None,
+    *,
+    alone: bool,
+) -> Job:
+    from holdfast.deploy.working import Job
+
+    def connect() -> Transport:
+        from holdfast.deploy.ssh import SshSettings, SshTransport, parse_option
+        from holdfast.deploy.transport import LocalTransport, has_terminal
+
+        if aim.host == LOCAL:
+            return LocalTransport()
+        options = tuple(parse_option(option) for option in reach.ssh_options)
+        return SshTransport(
+            aim.host, SshSettings(options, reach.connect_timeout, interactive=alone and has_terminal())
+        )
+
+    name = aim.system.name if aim.system else None
+    return Job(aim.host, name, connect, tuple(words), generation, confirm)
+
+
+def _prepare_sudo(reach: Reach, aims: Sequence[Aim]) -> bool:
+    """Let sudo on this machine ask now what it has to ask; whether it was asked."""
+    from holdfast.deploy.transport import ask_terminal_for_sudo, has_terminal
+
+    here = any(aim.host == LOCAL for aim in aims)
+    if not here or os.geteuid() == 0 or reach.ask_sudo_password or not has_terminal():
+        return False
+    ask_terminal_for_sudo()
+    return True
+
+
+def generations_of(evaluation: Evaluation) -> Callable[[Aim], Generation]:
+    """For every aim the generation of its system.
+
+    Raises:
+        HoldfastError: a content cannot be had, or the lock is stale.
+    """
+    from holdfast.deploy.working import Generation
+    from holdfast.project.generations import prepare_generations
+    from holdfast.store import open_store
+
+    made = {
+        travelling.system.name: Generation(travelling.package_set is not None, travelling.make)
+        for travelling in prepare_generations(open_store(), evaluation)
+    }
+
+    def choose(aim: Aim) -> Generation:
+        assert aim.system is not None
+        return made[aim.system.name]
+
+    return choose

@@ -1,0 +1,130 @@
+"""What came of a command on machines: its text for one, a table for many, JSON for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from holdfast.base.codec import JSON
+from holdfast.base.event_lines import describe_amount
+from holdfast.base.events import message
+from holdfast.cli.output import write_json, write_table
+from holdfast.deploy.results import HostResult, State
+
+if TYPE_CHECKING:
+    from holdfast.cli.machines import Reach
+    from holdfast.deploy.working import Job
+
+_WORDS: dict[State, tuple[str, str]] = {
+    "changed": ("changed", "green"),
+    "unchanged": ("unchanged", ""),
+    "taken-back": ("failed, taken back", "red"),
+    "stuck": ("failed, NOT taken back", "red"),
+    "refused": ("refused", "yellow"),
+    "busy": ("busy", "yellow"),
+    "failed": ("failed", "red"),
+    "unreachable": ("unreachable", "red"),
+    "unconfirmed": ("lost, takes itself back", "red"),
+    "skipped": ("skipped", "yellow"),
+}
+
+
+def wants_colour(as_json: bool) -> bool:
+    """stdout is a terminal that shows colours (https://no-color.org)."""
+    return (
+        not as_json
+        and sys.stdout.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+    )
+
+
+class Watch:
+    """Told when machines begin and end; says so where there are many."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+
+    def begun(self, job: Job) -> None:
+        pass
+
+    def ended(self, result: HostResult) -> None:
+        self._done += 1
+        if self._total > 1:
+            text = f"{result.name}: {_WORDS[result.state][0]} ({self._done} of {self._total})"
+            message(text, level="info" if result.fine else "warning")
+
+
+@contextmanager
+def watch(jobs: Sequence[Job], _reach: Reach) -> Generator[Watch]:
+    """Follow the machines during the body."""
+    yield Watch(len(jobs))
+
+
+def write_results_json(results: Sequence[HostResult]) -> None:
+    """A list with one object for each machine; all keys are always there."""
+    write_json([result_json(result) for result in results])
+
+
+def result_json(result: HostResult) -> dict[str, JSON]:
+    failed = {"brief": result.brief, "details": result.details, "resolution": result.resolution}
+    return {
+        "host": result.name,
+        "system": result.system,
+        "state": result.state,
+        "exit_code": result.code,
+        "generation": result.generation,
+        "milliseconds": round(result.seconds * 1000),
+        "bytes_sent": result.sent,
+        "error": dict(failed) if result.brief else None,
+        "result": result.result,
+    }
+
+
+def write_results(results: Sequence[HostResult], *, planning: bool) -> None:
+    """One machine: what the engine says. Many: what each of them says where that is a plan or a status, and a table."""
+    if len(results) == 1:
+        for line in results[0].lines:
+            click.echo(line)
+        return
+    for result in results:
+        if planning and result.lines:
+            click.echo(click.style(f"{_label(result)}:", bold=True))
+            for line in result.lines:
+                click.echo(f"  {line}" if line else "")
+            click.echo()
+        elif not result.fine and result.brief:
+            click.echo(click.style(f"{_label(result)}: ", bold=True) + result.brief)
+            for line in (*result.details.splitlines(), *([result.resolution] if result.resolution else [])):
+                click.echo(f"  {line}")
+            click.echo()
+    write_table(
+        [
+            (
+                result.name,
+                result.system or "-",
+                _state(result, planning=planning),
+                "-" if result.generation is None else str(result.generation),
+                describe_amount(result.sent, "bytes") if result.sent else "-",
+                f"{result.seconds:.1f} s" if result.state != "skipped" else "-",
+            )
+            for result in results
+        ],
+        header=("MACHINE", "SYSTEM", "RESULT", "GENERATION", "SENT", "TIME"),
+    )
+
+
+def _state(result: HostResult, *, planning: bool) -> str:
+    if planning and result.state == "changed":
+        return "would change"
+    return _WORDS[result.state][0]
+
+
+def _label(result: HostResult) -> str:
+    return f"{result.name} ({result.system})" if result.system else result.name

@@ -1,0 +1,35 @@
+"""Root's rights at the other end: how a command gets them, without a password in any command line, environment or log (pure)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+_SKIP_TO_MARKER = (
+    'marker=$1; shift; while IFS= read -r line; do [ "$line" = "$marker" ] && break; done; exec "$@"'
+)
+"""sudo(8) reads a password from stdin only if it needs one. Whoever comes after it must find its own input in either case."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What has to be done to be root."""
+
+    way: Literal["none", "sudo", "password", "terminal"] = "none"
+    """``none``: it is root already. ``sudo``: no password is asked. ``password``: it is sent. ``terminal``: sudo asks the person."""
+    password: str = field(default="", repr=False)
+
+
+def with_rights(words: Sequence[str], rights: Rights) -> tuple[list[str], bytes]:
+    """The command that runs ``words`` as root, and what has to come first on its stdin."""
+    if rights.way == "none":
+        return list(words), b""
+    if rights.way == "sudo":
+        return ["sudo", "-n", "--", *words], b""
+    if rights.way == "terminal":
+        return ["sudo", "--", *words], b""
+    marker = secrets.token_hex(16)
+    argv = ["sudo", "-S", "-p", "", "--", "sh", "-c", _SKIP_TO_MARKER, "sh", marker, *words]
+    return argv, f"{rights.password}\n{marker}\n".encode()

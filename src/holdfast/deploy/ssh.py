@@ -1,0 +1,186 @@
+"""Machines behind OpenSSH's client: the person's own configuration, agent and known hosts apply. One connection for each machine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from holdfast.base import process
+from holdfast.base.errors import HoldfastError
+from holdfast.base.process import Conversation
+from holdfast.deploy.results import UnreachableError
+from holdfast.deploy.rights import Rights, with_rights
+from holdfast.deploy.transport import OnLine, Ran, Transport, passed_on, write_prelude
+
+_ENVIRONMENT = (
+    *("HOME", "USER", "LOGNAME", "PATH", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"),
+    *("SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "GPG_TTY"),
+)
+_OWN_EXIT = 255
+"""What ssh(1) ends with when it is ssh that failed."""
+_PERSIST_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class SshSettings:
+    """How to reach all machines of a command."""
+
+    options: tuple[str, ...] = ()
+    """``Name=value`` of ssh_config(5); they win over the person's configuration."""
+    connect_seconds: int = 10
+    interactive: bool = False
+    """ssh may ask for passwords and passphrases."""
+
+
+def parse_option(text: str) -> str:
+    """``Name=value``.
+
+    Raises:
+        HoldfastError: it is something else, such as an option of ssh(1).
+    """
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9]*[ =].*", text) is None:
+        raise HoldfastError(
+            f"{text!r} is no option of ssh_config(5)",
+            resolution="Write Name=value: --ssh-option Port=2222.",
+        )
+    return text
+
+
+def parse_destination(text: str) -> str:
+    """``[USER@]HOST`` or ``ssh://[USER@]HOST[:PORT]``, as ssh(1) takes it.
+
+    Raises:
+        HoldfastError: it cannot be one.
+    """
+    if not text or text.startswith("-") or any(char.isspace() or not char.isprintable() for char in text):
+        raise HoldfastError(f"{text!r} is no machine", resolution="Write USER@HOST, or ssh://USER@HOST:PORT.")
+    return text
+
+
+class SshTransport:
+    """One machine, and the connection to it, which all commands share."""
+
+    def __init__(self, destination: str, settings: SshSettings, *, shared: bool = True) -> None:
+        """``shared=False``: every command has a connection of its own."""
+        self.name = parse_destination(destination)
+        self.rights = Rights()
+        self._settings = settings
+        self._directory = Path(tempfile.mkdtemp(prefix="holdfast-ssh-")) if shared else None
+
+    @contextmanager
+    def start(
+        self, script: str, arguments: Sequence[str], *, on_error_line: OnLine, as_root: bool = True
+    ) -> Generator[Conversation]:
+        words = ["sh", "-c", script, "holdfast", *arguments]
+        prelude = b""
+        if as_root:
+            words, prelude = with_rights(words, self.rights)
+        argv = [*self._ssh(), "--", self.name, shlex.join(words)]
+        with process.converse(argv, on_error_line=on_error_line, env=passed_on(_ENVIRONMENT)) as talk:
+            write_prelude(talk, prelude)
+            yield talk
+
+    def judge(self, ran: Ran) -> None:
+        if ran.code == _OWN_EXIT:
+            raise explain(self.name, "\n".join(ran.errors))
+
+    def fresh(self) -> Transport | None:
+        other = SshTransport(self.name, self._settings, shared=False)
+        other.rights = self.rights
+        return other
+
+    def close(self) -> None:
+        if self._directory is None:
+            return
+        if self._socket.exists():
+            with suppress(HoldfastError):
+                argv = ["ssh", "-o", f"ControlPath={self._socket}", "-O", "exit", "--", self.name]
+                process.run(argv, env=passed_on(_ENVIRONMENT), check=False, timeout=10)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    @property
+    def _socket(self) -> Path:
+        assert self._directory is not None
+        return self._directory / "s"  # short: the path of a socket has 107 bytes
+
+    def _ssh(self) -> list[str]:
+        settings = self._settings
+        shared = (
+            [
+                "ControlMaster=auto",
+                f"ControlPath={self._socket}",
+                f"ControlPersist={_PERSIST_SECONDS}",
+            ]
+            if self._directory is not None
+            else ["ControlMaster=no", "ControlPath=none"]
+        )
+        ours = [
+            *shared,
+            *settings.options,  # before ours: ssh keeps the first value of each
+            f"BatchMode={'no' if settings.interactive else 'yes'}",
+            f"ConnectTimeout={settings.connect_seconds}",
+            "ServerAliveInterval=15",
+            "ServerAliveCountMax=4",
+        ]
+        return ["ssh", "-T", *(word for option in ours for word in ("-o", option))]
+
+
+_TROUBLES: tuple[tuple[str, str, str], ...] = (
+    (
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "{name} shows another host key than the one that is known",
+        "If the machine was installed anew: ssh-keygen -R HOST, then connect once with ssh and compare the key.",
+    ),
+    (
+        "Host key verification failed",
+        "the host key of {name} is not known here",
+        "Connect once with ssh and compare the key: ssh {name}; or --ssh-option StrictHostKeyChecking=accept-new.",
+    ),
+    (
+        "Permission denied",
+        "{name} does not let this user in",
+        "Check that `ssh {name}` works without a password: a key in ssh-agent, or IdentityFile in ~/.ssh/config.",
+    ),
+    (
+        "Could not resolve hostname",
+        "there is no machine of the name {name}",
+        "Check the name, or give it an address in ~/.ssh/config.",
+    ),
+    (
+        "Connection refused",
+        "{name} refuses connections: no ssh server listens there",
+        "Start it there (systemctl start ssh), or name the port: --ssh-option Port=2222.",
+    ),
+    (
+        "timed out",
+        "{name} does not answer",
+        "Check that the machine runs, and the network between here and there.",
+    ),
+    (
+        "No route to host",
+        "there is no route to {name}",
+        "Check that the machine runs, and the network between here and there.",
+    ),
+)
+
+
+def explain(name: str, said: str) -> UnreachableError:
+    """What ssh's complaint means, in words that say what to do (pure)."""
+    for sign, brief, resolution in _TROUBLES:
+        if sign in said:
+            return UnreachableError(
+                brief.format(name=name),
+                details=said.strip(),
+                resolution=resolution.format(name=name),
+            )
+    return UnreachableError(
+        f"the connection to {name} failed",
+        details=said.strip(),
+        resolution=f"Try `ssh {name}`: it must work without questions.",
+    )

@@ -1,0 +1,157 @@
+"""A way to a machine: start a program there as root and talk with it. This machine, or one behind ssh (:mod:`holdfast.deploy.ssh`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.base import process
+from holdfast.base.errors import HoldfastError
+from holdfast.base.process import Conversation
+from holdfast.deploy.rights import Rights, with_rights
+
+LOCAL = "local"
+_PASSED_TO_SUDO = ("TERM", "SUDO_ASKPASS", "DISPLAY")
+
+OnLine = Callable[[bytes], None]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A script that ran to its end."""
+
+    code: int
+    stdout: bytes
+    errors: tuple[str, ...]
+    """Lines of stderr."""
+
+
+class Transport(Protocol):
+    """One machine."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    rights: Rights
+    """How root's rights are had there; settled after the first look."""
+
+    def start(
+        self, script: str, arguments: Sequence[str], *, on_error_line: OnLine, as_root: bool = True
+    ) -> AbstractContextManager[Conversation]:
+        """Run ``sh -c SCRIPT holdfast ARGUMENTS`` there during the body.
+
+        Raises:
+            HoldfastError: the local program that leads there is not installed.
+        """
+        ...
+
+    def judge(self, ran: Ran) -> None:
+        """Tell a failure of the way from one of the program.
+
+        Raises:
+            UnreachableError: the way failed.
+        """
+        ...
+
+    def fresh(self) -> Transport | None:
+        """A way of its own that shares no connection with this one; None where nothing is to be proved by that."""
+        ...
+
+    def close(self) -> None:
+        """Give up the connection."""
+        ...
+
+
+def run(
+    transport: Transport,
+    script: str,
+    arguments: Sequence[str] = (),
+    *,
+    stdin: bytes = b"",
+    as_root: bool = True,
+) -> Ran:
+    """Run a script to its end.
+
+    Raises:
+        UnreachableError: the machine cannot be reached.
+    """
+    errors: list[bytes] = []
+    with transport.start(script, arguments, on_error_line=errors.append, as_root=as_root) as talk:
+        try:
+            talk.stdin.write(stdin)
+            talk.stdin.close()
+        except BrokenPipeError:
+            pass  # it ended before it read everything: its exit code tells why
+        stdout = talk.stdout.read()
+        code = talk.finish()
+    ran = Ran(code, stdout, tuple(line.decode(errors="replace") for line in errors))
+    transport.judge(ran)
+    return ran
+
+
+class LocalTransport:
+    """This machine."""
+
+    name = LOCAL
+
+    def __init__(self) -> None:
+        self.rights = Rights()
+
+    @contextmanager
+    def start(
+        self, script: str, arguments: Sequence[str], *, on_error_line: OnLine, as_root: bool = True
+    ) -> Generator[Conversation]:
+        words = ["sh", "-c", script, "holdfast", *arguments]
+        prelude = b""
+        if as_root:
+            words, prelude = with_rights(words, self.rights)
+        with process.converse(words, on_error_line=on_error_line, env=passed_on(_PASSED_TO_SUDO)) as talk:
+            write_prelude(talk, prelude)
+            yield talk
+
+    def judge(self, ran: Ran) -> None:
+        del ran
+
+    def fresh(self) -> Transport | None:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def passed_on(names: Sequence[str]) -> Mapping[str, str]:
+    """These variables of the person's own environment, as far as they are set."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def write_prelude(talk: Conversation, prelude: bytes) -> None:
+    """Raises nothing: whoever is gone already tells why with its exit code."""
+    try:
+        talk.stdin.write(prelude)
+        talk.stdin.flush()
+    except BrokenPipeError:
+        pass
+
+
+def ask_terminal_for_sudo() -> None:
+    """Let sudo ask the person now, before anything is drawn on the terminal.
+
+    Raises:
+        HoldfastError: sudo refused.
+    """
+    if process.attach(["sudo", "-v"], env=passed_on(_PASSED_TO_SUDO)) != 0:
+        raise HoldfastError(
+            "sudo does not let this user become root",
+            resolution="Run the command as root, or as a user whom sudoers(5) allows it.",
+        )
+
+
+def has_terminal() -> bool:
+    """A person may be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

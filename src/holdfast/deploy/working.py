@@ -1,0 +1,192 @@
+"""One command on one machine, from the first look to the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdfast.base.errors import HoldfastError
+from holdfast.base.events import Relay, message, stage
+from holdfast.deploy import calling
+from holdfast.deploy.calling import Answer
+from holdfast.deploy.probing import Probe, check_rights, probe, settle_rights
+from holdfast.deploy.pushing import push
+from holdfast.deploy.results import HostResult, State, UnconfirmedError, UnreachableError, failure
+from holdfast.deploy.transport import LocalTransport, Transport
+from holdfast.engine.archive import Engine
+from holdfast.engine.launch import start_script
+from holdfast.store import Artifact, Store
+
+_CONFIRM_TRIES = 3
+_PAUSE_SECONDS = 2.0
+
+Packages = frozenset[tuple[str, str, str]]
+"""Name, version and architecture of what is installed on a machine."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What a machine is to become. What has to travel may depend on what is there."""
+
+    wants_packages: bool
+    make: Callable[[Packages], Artifact]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command for one machine."""
+
+    name: str
+    """For people: USER@HOST, or ``local``."""
+    system: str | None
+    transport: Callable[[], Transport]
+    verb: tuple[str, ...]
+    """The engine's, with its arguments, without the generation."""
+    generation: Generation | None = None
+    confirm_seconds: int | None = None
+    """The change is confirmed over a connection of its own, within so many seconds."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all machines of a command share."""
+
+    store: Store
+    engine: Engine
+    password: str | None = field(default=None, repr=False)
+    colour: bool = False
+    many: bool = False
+    """Events say which machine they are from."""
+    root: Path | None = None
+    """Work on this root file system, which does not run, instead of on this machine."""
+    terminal: bool = False
+    """sudo on this machine may ask the person."""
+
+
+def work(job: Job, around: Surroundings) -> HostResult:
+    """Do it; failures are results, too."""
+    began = time.monotonic()
+    run = _Run(job, around)
+    try:
+        answer = run.do()
+    except HoldfastError as error:
+        return failure(job.name, job.system, error, seconds=time.monotonic() - began, sent=run.sent)
+    return HostResult(
+        job.name,
+        job.system,
+        _state(answer),
+        answer.code,
+        time.monotonic() - began,
+        run.sent,
+        answer.result,
+        answer.lines,
+    )
+
+
+def skip(job: Job) -> HostResult:
+    """The result of a machine that was not begun."""
+    return HostResult(job.name, job.system, "skipped")
+
+
+def _state(answer: Answer) -> State:
+    """Verbs that plan or change say whether there was anything to do; others change nothing."""
+    if isinstance(answer.result, dict) and answer.result.get("empty", True) is False:
+        return "changed"
+    return "unchanged"
+
+
+class _Run:
+    """The steps of one job."""
+
+    def __init__(self, job: Job, around: Surroundings) -> None:
+        self.job, self.around = job, around
+        self.sent = 0
+
+    def do(self) -> Answer:
+        title = f"{self.job.name}: {self.job.verb[0]}" if self.around.many else f"On {self.job.name}"
+        with stage(title):
+            relay = Relay(f"{self.job.name}: " if self.around.many else "")
+            transport = self.job.transport()
+            try:
+                return self._work(transport, relay)
+            finally:
+                transport.close()
+
+    def _work(self, transport: Transport, relay: Relay) -> Answer:
+        job, around = self.job, self.around
+        found = self._arrive(transport)
+        if around.root is not None:  # nothing is installed on this machine for a root that is not its own
+            script = f'exec python3 -I -S {_quoted(around.engine.path)} "$@"'
+        else:
+            script = start_script(around.engine.hex)
+            if not found.engine:
+                self.sent += calling.install(transport, around.engine)
+        root = ["--root", str(around.root)] if around.root is not None else []
+        verb = [*job.verb]
+        if job.generation is not None:
+            artifact = job.generation.make(found.packages)
+            self.sent += push(transport, script, around.store, artifact, relay, arguments=root)
+            verb += ["--artifact", artifact.manifest]
+        if job.confirm_seconds is not None:
+            verb += ["--confirm", str(job.confirm_seconds)]
+        answer = calling.call(transport, script, [*verb, *root], relay, colour=around.colour)
+        if job.confirm_seconds is not None and _waits(answer):
+            self._confirm(transport, script, job.confirm_seconds)
+        return answer
+
+    def _arrive(self, transport: Transport) -> Probe:
+        job, around = self.job, self.around
+        packages = job.generation is not None and job.generation.wants_packages and around.root is None
+        found = probe(transport, around.engine.hex, packages=packages)
+        transport.rights = settle_rights(
+            job.name,
+            found,
+            password=around.password,
+            terminal=around.terminal and isinstance(transport, LocalTransport),
+        )
+        return check_rights(transport, found, around.engine.hex)
+
+    def _confirm(self, transport: Transport, script: str, seconds: int) -> None:
+        """Over a new connection: that one is possible is what is to be proved."""
+        fresh = transport.fresh()
+        if fresh is None:
+            message(f"Unless you run `holdfast confirm` within {seconds} s, the change is taken back")
+            return
+        deadline = time.monotonic() + seconds
+        last: UnreachableError | None = None
+        try:
+            with stage(f"Confirming {self.job.name} over a new connection"):
+                for attempt in range(_CONFIRM_TRIES):
+                    try:
+                        calling.call(fresh, script, ["confirm"], Relay())
+                        return
+                    except UnreachableError as error:
+                        last = error
+                        if attempt < _CONFIRM_TRIES - 1 and time.monotonic() + _PAUSE_SECONDS < deadline:
+                            time.sleep(_PAUSE_SECONDS)
+                assert last is not None
+                raise UnconfirmedError(
+                    f"{self.job.name} was changed and cannot be reached any more: "
+                    f"it takes the change back by itself within {seconds} s",
+                    details=str(last),
+                    resolution="Correct the definition: it must leave a way to the machine.",
+                )
+        finally:
+            fresh.close()
+
+
+def _waits(answer: Answer) -> bool:
+    return isinstance(answer.result, dict) and answer.result.get("confirm_until") is not None
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))
+
+
+def words(*parts: str | None, flags: Sequence[tuple[bool, str]] = ()) -> tuple[str, ...]:
+    """A verb with its arguments: parts that are None and flags that are not set are left out (pure)."""
+    return (*(part for part in parts if part is not None), *(flag for given, flag in flags if given))
