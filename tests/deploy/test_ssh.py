@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from holdfast.base.errors import HoldfastError
+from holdfast.deploy.results import UnreachableError
+from holdfast.deploy.ssh import SshSettings, SshTransport, explain, parse_destination, parse_option
+from holdfast.deploy.transport import run
+
+
+@pytest.mark.parametrize("text", ["", "-oProxyCommand=reboot", "a b", "a\nb"])
+def test_what_is_no_machine(text: str) -> None:
+    with pytest.raises(HoldfastError, match="is no machine"):
+        parse_destination(text)
+
+
+def test_options_are_those_of_the_configuration() -> None:
+    assert parse_option("Port=2222") == "Port=2222"
+    with pytest.raises(HoldfastError, match="ssh_config"):
+        parse_option("-p2222")
+
+
+@pytest.mark.parametrize(
+    ("said", "brief"),
+    [
+        ("No ED25519 host key is known for web.\nHost key verification failed.", "is not known here"),
+        (
+            "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            "another host key",
+        ),
+        ("root@web: Permission denied (publickey).", "does not let this user in"),
+        ("ssh: Could not resolve hostname web: Name or service not known", "no machine of the name"),
+        ("ssh: connect to host web port 22: Connection refused", "refuses connections"),
+        ("ssh: connect to host web port 22: Connection timed out", "does not answer"),
+        ("kex_exchange_identification: Connection closed by remote host", "connection to web failed"),
+    ],
+)
+def test_what_ssh_complains_of(said: str, brief: str) -> None:
+    error = explain("web", said)
+    assert brief in error.brief
+    assert said in error.details
+    assert error.resolution
+
+
+def test_a_closed_port_is_told_and_nothing_stays() -> None:
+    transport = SshTransport("root@127.0.0.1", SshSettings(("Port=1",)))
+    directory = transport._directory  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(UnreachableError, match="refuses connections"):
+        run(transport, "true")
+    transport.close()
+    assert directory is not None and not directory.exists()
