@@ -138,3 +138,9 @@ def test_parse_install() -> None:
     assert template_of("a@b.service") == "a@.service"
     assert template_of("a@.service") is None
     assert template_of("a.service") is None
+
+
+def test_a_drop_in_has_a_name_without_a_slash(tmp_path: Path) -> None:
+    root = unit_root(tmp_path)
+    with pytest.raises(HoldfastError, match=r"'\.\./x' of nginx.service has a / in its name"):
+        run(a_manifest(units={"nginx.service": Unit(dropins={"../x": "[Unit]\n"})}), root)

@@ -17,8 +17,23 @@ from holdfast.host.systemd import UnitState
 from holdfast.host.units import SYSTEM, logical_lines, template_of
 from holdfast.manifest.model import Unit
 
-_INERT = frozenset({"Description", "Documentation"})
-"""Settings of [Unit] that running units need not know."""
+_INERT = frozenset(
+    {
+        "AllowIsolate",
+        "CollectMode",
+        "Description",
+        "Documentation",
+        "IgnoreOnIsolate",
+        "OnFailure",
+        "OnFailureJobMode",
+        "OnSuccess",
+        "RefuseManualStart",
+        "RefuseManualStop",
+        "SourcePath",
+        "StopWhenUnneeded",
+    }
+)
+"""Settings of [Unit] that running units need not know: the manager reads them, and a daemon-reload is all they want."""
 _NEVER_RESTARTED = frozenset({"target", "slice", "scope", "device", "swap"})
 _VITAL = frozenset(
     {
@@ -30,6 +45,8 @@ _VITAL = frozenset(
     }
 )
 """Restarting these takes the machine's other programs down with them, or the connection that we are told over."""
+_SESSIONS = ("user@", "user-runtime-dir@")
+"""Instances of these are what people are logged in with."""
 _VITAL_MOUNTS = (
     "-.mount",
     "usr.mount",
@@ -94,6 +111,7 @@ def plan_units(
     touched = work.collect(changes)
     for name in sorted({*touched, *declared_before, *declared_after}):
         work.unit(name, touched.get(name, _Touched()))
+    work.bring_up()
     return work.result(bool(changes))
 
 
@@ -111,6 +129,8 @@ class _Transitions:
         self.start: dict[str, UnitJob] = {}
         self.start_undo: dict[str, UnitJob] = {}
         self.notes: list[str] = []
+        self._candidates: list[tuple[str, Sequence[str], str]] = []
+        """What is to start once one of the units that want it runs, and why."""
 
     def collect(self, changes: Iterable[UnitFileChange]) -> Mapping[str, _Touched]:
         touched: dict[str, _Touched] = {}
@@ -141,7 +161,7 @@ class _Transitions:
         need, reason = self._need(touched, before, after)
         if unit in OWN_UNITS:
             return
-        if unit in _VITAL or (unit in _VITAL_MOUNTS and unit.endswith(".mount")):
+        if unit in _VITAL or unit in _VITAL_MOUNTS or unit.startswith(_SESSIONS):
             if going or need != "nothing":
                 self.notes.append(f"{unit} changes, and is left running: it takes effect at the next boot")
             return
@@ -149,13 +169,15 @@ class _Transitions:
             self._take_down(unit, state, going, before)
         elif touched.fragment is not None and _is_mask(touched.fragment.before):
             wanting = [self.links_wanting(unit), *touched.wanted_by]
-            self._bring_up(unit, state, [name for name in wanting if name], "no longer masked")
+            self._candidates.append(
+                (unit, [name for name in wanting if name], "no longer masked, and wanted")
+            )
         elif state.runs:
             self._change(unit, need, reason)
         elif state.active == "failed" and need != "nothing":
-            self.start[unit] = UnitJob(unit, "restart", f"it had failed, and {reason}")
+            self._revive(unit, reason)
         else:
-            self._bring_up(unit, state, touched.wanted_by, "newly wanted")
+            self._candidates.append((unit, touched.wanted_by, "newly wanted"))
 
     def links_wanting(self, unit: str) -> str:
         """A unit that wants ``unit`` by a link and runs, or nothing."""
@@ -191,15 +213,36 @@ class _Transitions:
         self.stop[unit] = UnitJob(unit, "stop", reason)
         self.back[unit] = UnitJob(unit, "start", "it ran before")
 
-    def _bring_up(self, unit: str, state: UnitState, wanting: Sequence[str], reason: str) -> None:
-        running = [name for name in wanting if self.states.get(name, _INACTIVE).runs or name in self.start]
-        if running and not state.runs:
-            self.start[unit] = UnitJob(unit, "start", f"{reason} by {running[0]}")
+    def _revive(self, unit: str, reason: str) -> None:
+        if unit.rpartition(".")[2] not in _NEVER_RESTARTED:
+            self.start[unit] = UnitJob(unit, "restart", f"it had failed, and {reason}")
             self.start_undo[unit] = UnitJob(unit, "stop", "it did not run before")
+
+    def bring_up(self) -> None:
+        """Start what is wanted by something that runs, or that is started itself: as long as there is more of it."""
+        left = [one for one in self._candidates if not self.states.get(one[0], _INACTIVE).runs]
+        while True:
+            waiting: list[tuple[str, Sequence[str], str]] = []
+            for unit, wanting, reason in left:
+                running = [name for name in wanting if self._will_run(name)]
+                if running:
+                    self.start[unit] = UnitJob(unit, "start", f"{reason} by {running[0]}")
+                    self.start_undo[unit] = UnitJob(unit, "stop", "it did not run before")
+                else:
+                    waiting.append((unit, wanting, reason))
+            if len(waiting) == len(left):
+                return
+            left = waiting
+
+    def _will_run(self, unit: str) -> bool:
+        if unit in self.start:
+            return True
+        return self.states.get(unit, _INACTIVE).runs and unit not in self.stop
 
     def _need(self, touched: _Touched, before: Unit | None, after: Unit | None) -> tuple[Need, str]:
         """What a running unit needs, and why."""
-        on_change = after.on_change if after is not None else "restart"
+        declared = after or before
+        on_change = declared.on_change if declared is not None else "restart"
         names = _differences(touched)
         if names:
             reason = f"{_listing(names)} changed"

@@ -117,6 +117,11 @@ def wish_units(units: Mapping[str, Unit], facts: UnitFacts, put: Callable[[str, 
         if unit.text is not None and not unit.masked:
             put(f"{SYSTEM}/{name}", unit.text, f"unit {name}")
         for dropin, text in sorted(unit.dropins.items()):
+            if "/" in dropin:
+                work.problems.append(
+                    f"drop-in {dropin!r} of {name} has a / in its name: it is a file name alone"
+                )
+                continue
             file_name = dropin if dropin.endswith(".conf") else f"{dropin}.conf"
             put(f"{SYSTEM}/{name}.d/{file_name}", text, f"drop-in {dropin} of {name}")
         work.unit(name, unit)

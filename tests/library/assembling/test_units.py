@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
 from holdfast.library import CommandLine, Files, System, Systemd, evaluate_system
 from holdfast.library.assembling.units import directive, own_options
@@ -146,7 +147,7 @@ def test_triggers_that_are_declared_files_stand_for_their_content() -> None:
             m[Files]["/etc/b"].text = "b"
             service = m[Systemd].services["a"]
             service.exec_start = ["/bin/a"]
-            service.restart_triggers = ["/etc/a/", "v1", "/etc/not/declared"]
+            service.restart_triggers = ["/etc/a/", "v1"]
             service.reload_triggers = ["/etc/b"]
 
         return units(module)["a.service"]
@@ -157,6 +158,17 @@ def test_triggers_that_are_declared_files_stand_for_their_content() -> None:
     assert first.restart_triggers[1:] == ("v1",)
     assert first.reload_triggers == second.reload_triggers
     assert first == build("1")
+
+
+@pytest.mark.parametrize("option", ["restart_triggers", "reload_triggers"])
+def test_a_trigger_that_names_no_declared_file_is_an_error(option: str) -> None:
+    def module(m: Module) -> None:
+        service = m[Systemd].services["a"]
+        service.exec_start = ["/bin/a"]
+        setattr(service, option, ["/etc/not/declared"])
+
+    with pytest.raises(HoldfastError, match=rf"services\.a\.{option}: /etc/not/declared is no declared file"):
+        units(module)
 
 
 def test_a_script_is_a_file_and_a_change_of_it_restarts() -> None:

@@ -90,7 +90,10 @@ def assemble(system: System, config: Config, warnings: tuple[str, ...] = ()) -> 
         identity=_identity(config[Identity]),
         packages=_packages(config[Packages], problems),
         files=entries,
-        units={name: _with_content(unit, entries) for name, unit in units.units.items()},
+        units={
+            name: _with_content(unit, entries, problems, units.paths.get(name, ("systemd",)))
+            for name, unit in units.units.items()
+        },
         users=users,
         groups=groups,
         tmpfiles=_tmpfiles(config[Tmpfiles], problems),
@@ -237,10 +240,21 @@ def _tmpfiles(tmpfiles: Tmpfiles, problems: Problems) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _with_content(unit: model.Unit, entries: Mapping[str, model.Entry]) -> model.Unit:
+def _with_content(
+    unit: model.Unit, entries: Mapping[str, model.Entry], problems: Problems, path: tuple[str, ...]
+) -> model.Unit:
     """Triggers that name declared files, with the digest of what is in them."""
     if not unit.restart_triggers and not unit.reload_triggers:
         return unit
+    for option in ("restart_triggers", "reload_triggers"):
+        triggers: tuple[str, ...] = getattr(unit, option)
+        for trigger in triggers:
+            if trigger.startswith("/") and not trigger.endswith("/") and trigger not in entries:
+                problems.add(
+                    f"{trigger} is no declared file, so a change of it is never seen: declare it in files, or drop it.",
+                    *path,
+                    option,
+                )
     return replace(
         unit,
         restart_triggers=_triggers(unit.restart_triggers, entries),

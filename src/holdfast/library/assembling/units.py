@@ -151,6 +151,8 @@ class Assembly:
         self.config = config
         self.problems = problems
         self.units: dict[str, model.Unit] = {}
+        self.paths: dict[str, tuple[str, ...]] = {}
+        """Where each is defined."""
         self.scripts: dict[str, model.Entry] = {}
         self._calendars: dict[str, tuple[str, ...]] = {}
 
@@ -267,6 +269,7 @@ class Assembly:
         if name in self.units:
             self.problems.add(f"The unit {name} is defined twice; keep one definition.", *path)
         self.units[name] = unit
+        self.paths[name] = path
 
     def _mask(self) -> None:
         for name in self.config.masked:
