@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 SYSTEMS = """\
 from holdfast import Debian, Module, System
-from holdfast.library import Files, Identity
+from holdfast.library import Files, Health, Hooks, Identity
 
 def module(m: Module) -> None:
     m[Identity].locale = None
@@ -46,7 +46,7 @@ class Author:
         named = [word for name in self.targets for word in ("--target-host", name)] if hosts else []
         done = run(
             [HOLDFAST, *words, *named],
-            env={"HOME": str(self.home), "HOLDFAST_STORE": str(self.home / "store"), "PATH": self.path},
+            env=self.environment,
             cwd=self.home,
             check=False,
         )
@@ -54,8 +54,9 @@ class Author:
         return done
 
     @property
-    def path(self) -> str:
-        return f"{self.home}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    def environment(self) -> dict[str, str]:
+        programs = f"{self.home}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return {"HOME": str(self.home), "HOLDFAST_STORE": str(self.home / "store"), "PATH": programs}
 
     def results(self, *words: str, code: int = 0) -> list[dict[str, object]]:
         found = json.loads(self.run(*words, "--json", code=code).stdout)
@@ -138,3 +139,83 @@ def test_a_life_over_ssh(author: Author) -> None:
     author.run("deactivate")
     for machine in author.targets.values():
         machine.fail("test -e /etc/motd.d/a")
+
+
+def test_one_fails_its_probe_and_is_alone_taken_back(author: Author) -> None:
+    author.define("one\n")
+    author.run("switch")
+    author.targets["two"].succeed("touch /etc/broken")
+    probing = 'm[Health].probes["whole"].command = ["/bin/sh", "-c", "test ! -e /etc/broken"]\n    m[Health].deadline = 2'
+    author.define("two\n", probing)
+    done = author.run("switch", code=3)
+    said = done.stdout.decode() + done.stderr.decode()
+    assert "two" in said and "failed, taken back" in said
+    author.targets["two"].succeed("rm /etc/broken")
+    contents = {name: machine.read_file("/etc/motd.d/a") for name, machine in author.targets.items()}
+    assert contents == {"one": "two\n", "two": "one\n", "three": "two\n"}
+
+    author.targets["one"].succeed("touch /etc/broken")
+    author.define("three\n", probing)
+    results = author.results("switch", "--batch", "1", code=3)
+    assert [item["state"] for item in results] == ["taken-back", "skipped", "skipped"]
+    author.targets["one"].succeed("rm /etc/broken")
+    author.run("deactivate")
+
+
+def test_who_cannot_be_reached(author: Author) -> None:
+    author.define("one\n")
+    gone = author.run("status", "--target-host", "nobody@nowhere.invalid", code=8, hosts=False)
+    assert "error: there is no machine of the name" in gone.stderr.decode()
+    unknown = author.run(
+        *("status", "--target-host", "one", "--ssh-option", "UserKnownHostsFile=/dev/null"),
+        code=8,
+        hosts=False,
+    )
+    assert "the host key of one is not known here" in unknown.stderr.decode()
+    results = json.loads(
+        author.run(
+            "plan", "--json", "--target-host", "one", "--target-host", "x.invalid", code=8, hosts=False
+        ).stdout
+    )
+    assert [item["state"] for item in results] == ["changed", "unreachable"]
+
+
+def test_a_person_with_sudo(author: Author) -> None:
+    machine = author.targets["three"]
+    machine.succeed("useradd -m -s /bin/bash ann; echo ann:hush | chpasswd")
+    machine.succeed("echo 'ann ALL=(ALL) ALL' >/etc/sudoers.d/ann; chmod 440 /etc/sudoers.d/ann")
+    let_in(machine, (author.home / "key.pub").read_text(), "ann")
+    author.define("by ann\n")
+    words = ("switch", "--target-host", "ann@three")
+    refused = author.run(*words, code=8, hosts=False)
+    assert "--ask-sudo-password" in refused.stderr.decode()
+    wrong = run(
+        [HOLDFAST, *words, "--ask-sudo-password"],
+        env=author.environment,
+        cwd=author.home,
+        stdin=b"no\n",
+        check=False,
+    )
+    assert wrong.returncode == 8
+    assert b"does not let this user become root" in wrong.stderr
+    run([HOLDFAST, *words, "--ask-sudo-password"], env=author.environment, cwd=author.home, stdin=b"hush\n")
+    assert machine.read_file("/etc/motd.d/a") == "by ann\n"
+    machine.fail("journalctl --no-pager | grep -w hush")
+    machine.succeed("echo 'ann ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ann")
+    author.run("deactivate", "--target-host", "ann@three", hosts=False)
+    machine.fail("test -e /etc/motd.d/a")
+
+
+def test_a_change_that_locks_the_author_out_goes_back_by_itself(author: Author) -> None:
+    machine = author.targets["one"]
+    author.define("one\n")
+    author.run("switch", "--target-host", "one", hosts=False)
+    author.define(
+        "two\n", 'm[Hooks].after_switch = [["/usr/bin/systemctl", "stop", "ssh.socket", "ssh.service"]]'
+    )
+    lost = author.run("switch", "--confirm", "12", "--target-host", "one", code=3, hosts=False)
+    assert "takes the change back by itself" in lost.stderr.decode()
+    machine.wait_until_succeeds("grep -qx one /etc/motd.d/a", timeout=30)
+    machine.succeed("systemctl start ssh.service")
+    machine.wait_for_open_port(22)
+    author.run("deactivate", "--target-host", "one", hosts=False)

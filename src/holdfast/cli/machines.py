@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,9 +199,7 @@ def perform(
     around = Surroundings(
         open_store(),
         engine_archive(open_store()),
-        click.prompt("Password for sudo over there", hide_input=True, err=True)
-        if reach.ask_sudo_password
-        else None,
+        _ask_password() if reach.ask_sudo_password else None,
         colour=outcomes.wants_colour(reach.as_json),
         many=len(jobs) > 1,
         root=reach.root,
@@ -254,6 +253,13 @@ def _job(
 
     name = aim.system.name if aim.system else None
     return Job(aim.host, name, connect, tuple(words), generation, confirm)
+
+
+def _ask_password() -> str:
+    """From the terminal; where stdin is none, its first line."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password for sudo over there", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
 
 
 def _prepare_sudo(reach: Reach, aims: Sequence[Aim]) -> bool:

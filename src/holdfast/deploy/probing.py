@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from holdfast.base.errors import HoldfastError
 from holdfast.deploy import transport as ways
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights
@@ -139,11 +138,3 @@ def check_rights(transport: Transport, found: Probe, engine_hex: str) -> Probe:
             resolution="Check the password, and what sudoers(5) says there.",
         )
     return replace(found, engine=b"engine" in ran.stdout)
-
-
-def demand_same(first: Probe, again: Probe, name: str) -> None:
-    """Raises:
-    HoldfastError: another machine answers by now.
-    """
-    if first.machine_id != again.machine_id:
-        raise HoldfastError(f"another machine answers as {name} by now")

@@ -84,10 +84,14 @@ def _package_set(lock: Lock, system: EvaluatedSystem) -> PackageSet | None:
 
 
 def _fetch(store: Store, package_set: PackageSet, installed: Installed) -> tuple[Digest, ...]:
+    """The package files that have to travel: what is installed there in this version, or a newer one that stays, does not."""
+    older = family(package_set.distribution).older
+    there = {(name, architecture): version for name, version, architecture in installed}
     absent = tuple(
         package
         for package in package_set.packages
-        if (package.name, package.version, package.architecture) not in installed
+        if (package.name, package.architecture) not in there
+        or older(there[package.name, package.architecture], package.version)
     )
     if absent:
         family(package_set.distribution).fetch(store, replace(package_set, packages=absent))

@@ -42,11 +42,14 @@ def command(
     takes the change back by itself.
 
     \b
-    Exit codes, of several machines the first in this order:
-      4  failed and could not be taken back     5  refused by a check
-      3  failed and taken back                  6  another change is under way
-      1  failed before anything was changed     7  with --detailed-exitcode: changes pending
-      8  a machine cannot be reached            0  all is well
+    Exit codes; of several machines, the first of these:
+      4  failed and could not be taken back
+      3  failed and taken back
+      1  failed before anything was changed
+      8  a machine cannot be reached
+      5  refused by a check
+      6  another change is under way there
+      7  with --detailed-exitcode: something is to be changed
     """
     from holdfast.deploy.working import words
 
