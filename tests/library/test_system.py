@@ -23,6 +23,7 @@ def test_a_system_holds_what_it_was_given() -> None:
     system = System("web", modules=[], distro=TRIXIE, target="root@web1", tags={"web", "prod"})
     assert (system.name, system.modules, system.distro, system.target) == ("web", (), TRIXIE, "root@web1")
     assert system.tags == frozenset({"web", "prod"})
+    assert System("web", modules=[], distro=TRIXIE, target="ssh://root@web1:2222").target is not None
 
 
 @pytest.mark.parametrize(

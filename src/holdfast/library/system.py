@@ -18,7 +18,7 @@ DEBIAN = ("bookworm", "trixie", "forky", "sid")
 UBUNTU = ("jammy", "noble", "plucky", "questing", "resolute")
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-_TARGET = r"(?:[^\s@/-][^\s@/]*@)?[^\s@/-][^\s@/]*"
+_TARGET = r"(?:ssh://)?(?:[^\s@/-][^\s@/]*@)?[^\s@/-][^\s@/]*"
 
 
 def Debian(
@@ -71,7 +71,7 @@ class System:
     """One system of a project: ``System("web", modules=[web], distro=Debian("trixie"))``.
 
     ``name`` selects it on the command line and is the host name unless `Identity` says another. ``modules`` are functions
-    that take a ``Module``. ``target`` is ``USER@HOST`` to deploy to. ``tags`` select several systems: ``tag:web``.
+    that take a ``Module``. ``target`` is ``USER@HOST`` or ``ssh://USER@HOST:PORT`` to deploy to. ``tags`` select several systems: ``tag:web``.
     """
 
     __slots__ = ("distro", "modules", "name", "tags", "target")
@@ -96,7 +96,11 @@ class System:
             raise HoldfastError(f"system {name!r}: modules is not a list", resolution="Write modules=[...].")
         self.modules = tuple(modules)
         self.distro = distro
-        self.target = target if target is None else _check(target, _TARGET, "target", "USER@HOST")
+        self.target = (
+            target
+            if target is None
+            else _check(target, _TARGET, "target", "USER@HOST or ssh://USER@HOST:PORT")
+        )
         self.tags = frozenset(_check(tag, _NAME, "tag", "letters, digits, . _ and -") for tag in tags)
 
     def __repr__(self) -> str:
