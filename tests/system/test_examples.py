@@ -81,7 +81,7 @@ def test_timers(built: Build, shared_store: Store) -> None:
 
 
 def test_every_example_has_a_test() -> None:
-    tested = {"web", "files", "timers"}
+    tested = {"web", "files", "timers", "people"}
     assert {path.parent.name for path in EXAMPLES.glob("*/systems.py")} == tested
 
 
