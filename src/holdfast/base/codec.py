@@ -14,7 +14,7 @@ import dataclasses
 import enum
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from holdfast.base.errors import HoldfastError
@@ -41,18 +41,19 @@ def encode(value: object) -> JSON:
     """Plain data of ``value``; fields that equal their default are left out (``kind`` never is)."""
     if isinstance(value, enum.Enum):
         return str(value.value)
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, (str, bool, int)):
         return value
-    if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in cast("Mapping[object, object]", value).items()}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in cast("tuple[object, ...]", value)]
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in cast("Mapping[object, object]", value).items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: encode(getattr(value, name))
-            for name, default in _defaults(type(value))
-            if name == "kind" or default is dataclasses.MISSING or getattr(value, name) != default
-        }
+        made: dict[str, JSON] = {}
+        for name, default in _defaults(type(value)):
+            item = getattr(value, name)
+            if name == "kind" or default is dataclasses.MISSING or item != default:
+                made[name] = encode(item)
+        return made
     raise TypeError(f"{type(value).__name__} has no canonical JSON")
 
 
@@ -62,7 +63,10 @@ def decode(cls: type[T], data: object, *, what: str) -> T:
     Raises:
         DecodeError: a field is missing, unknown or of another type.
     """
-    return cast("T", _decode(cls, data, what))
+    try:
+        return cast("T", _reader(cls)(data))
+    except _Misfit as misfit:
+        raise DecodeError(f"{what}{misfit.place} {misfit.reason}") from None
 
 
 def decode_json(cls: type[T], text: bytes, *, what: str) -> T:
@@ -78,74 +82,182 @@ def decode_json(cls: type[T], text: bytes, *, what: str) -> T:
     return decode(cls, data, what=what)
 
 
-def _decode(
-    hint: Any, data: object, where: str
-) -> object:  # Any: a type form has no static type yet (PEP 747)
-    hint = getattr(hint, "__supertype__", hint)
-    origin = get_origin(hint)
+_Reader = Callable[[object], object]
+"""Makes the value of one type out of plain data, or raises :class:`_Misfit`."""
+
+
+class _Misfit(Exception):
+    """Data does not fit. The place is put together on the way out, so that data that fits pays nothing for it."""
+
+    def __init__(self, reason: str, place: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place = place
+
+    def below(self, place: str) -> _Misfit:
+        """The same one level further up."""
+        self.place = place + self.place
+        return self
+
+
+def _reader(hint: Any) -> _Reader:  # Any: a type form has no static type yet (PEP 747)
+    """The reader of a type, made once: to take a type to pieces takes longer than to read a value of it."""
+    known = _READERS.get(hint)
+    if known is None:
+        known = _READERS[hint] = _make_reader(getattr(hint, "__supertype__", hint))
+    return known
+
+
+def _make_reader(hint: Any) -> _Reader:
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return _decode_union(get_args(hint), data, where)
+        return _union_reader(arguments)
     if origin is Literal:
-        return _expect(data in get_args(hint), data, where, " or ".join(map(repr, get_args(hint))))
+        return _choice_reader({value: value for value in arguments})
     if origin is tuple:
-        _expect(isinstance(data, list), data, where, "a list")
-        element = get_args(hint)[0]
-        return tuple(
-            _decode(element, item, f"{where}[{index}]")
-            for index, item in enumerate(cast("list[object]", data))
-        )
+        return _list_reader(_reader(arguments[0]))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        _expect(isinstance(data, dict), data, where, "an object")
-        element = get_args(hint)[1]
-        pairs = cast("dict[str, object]", data).items()
-        return {key: _decode(element, item, f"{where}.{key}") for key, item in pairs}
-    if hint is type(None) or hint is None:
-        return _expect(data is None, data, where, "null")
-    if hint is bool:
-        return _expect(isinstance(data, bool), data, where, "true or false")
-    if hint is int:
-        return _expect(isinstance(data, int) and not isinstance(data, bool), data, where, "an integer")
-    if hint is str:
-        return _expect(isinstance(data, str), data, where, "a string")
+        return _mapping_reader(_reader(arguments[1]))
+    if hint in _SCALARS:
+        return _scalar_reader(*_SCALARS[hint])
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        values = [member.value for member in hint]
-        _expect(data in values, data, where, " or ".join(map(repr, values)))
-        return hint(data)
-    return _decode_dataclass(cast("type[object]", hint), data, where)
+        return _choice_reader({member.value: member for member in hint})
+    return _dataclass_reader(cast("type[object]", hint))
 
 
-def _decode_union(options: tuple[Any, ...], data: object, where: str) -> object:
-    if data is None and type(None) in options:
-        return None
+def _scalar_reader(fits: Callable[[object], bool], wanted: str) -> _Reader:
+    def read(data: object) -> object:
+        if fits(data):
+            return data
+        raise _mismatch(wanted, data)
+
+    return read
+
+
+def _is_int(data: object) -> bool:
+    return isinstance(data, int) and not isinstance(data, bool)
+
+
+def _choice_reader(choices: Mapping[object, object]) -> _Reader:
+    wanted = " or ".join(map(repr, choices))
+
+    def read(data: object) -> object:
+        if isinstance(data, str) and data in choices:
+            return choices[data]
+        raise _mismatch(wanted, data)
+
+    return read
+
+
+def _list_reader(element: _Reader) -> _Reader:
+    def read(data: object) -> object:
+        if not isinstance(data, list):
+            raise _mismatch("a list", data)
+        made: list[object] = []
+        for item in cast("list[object]", data):
+            try:
+                made.append(element(item))
+            except _Misfit as misfit:
+                raise misfit.below(f"[{len(made)}]") from None
+        return tuple(made)
+
+    return read
+
+
+def _mapping_reader(element: _Reader) -> _Reader:
+    def read(data: object) -> object:
+        if not isinstance(data, dict):
+            raise _mismatch("an object", data)
+        made: dict[str, object] = {}
+        for key, item in cast("dict[str, object]", data).items():
+            try:
+                made[key] = element(item)
+            except _Misfit as misfit:
+                raise misfit.below(f".{key}") from None
+        return made
+
+    return read
+
+
+def _union_reader(options: tuple[Any, ...]) -> _Reader:
+    nullable = type(None) in options
     rest = [option for option in options if option is not type(None)]
     if len(rest) == 1:
-        return _decode(rest[0], data, where)
-    if not all(dataclasses.is_dataclass(option) for option in rest):
-        for option in rest:
+        read_some = _reader(rest[0])
+    elif all(dataclasses.is_dataclass(option) for option in rest):
+        read_some = _kinds_reader(rest)
+    else:
+        read_some = _first_reader([_reader(option) for option in rest])
+    return (lambda data: None if data is None else read_some(data)) if nullable else read_some
+
+
+def _kinds_reader(options: list[Any]) -> _Reader:
+    readers: dict[object, _Reader] = {}
+
+    def read(data: object) -> object:
+        if not readers:  # only now: the options may not be wholly defined when the union is
+            readers.update((_kind(option), _reader(option)) for option in options)
+        if not isinstance(data, dict):
+            raise _mismatch("an object", data)
+        kind = cast("dict[str, object]", data).get("kind")
+        if not isinstance(kind, str) or kind not in readers:
+            raise _mismatch(" or ".join(map(repr, readers)), kind, ".kind")
+        return readers[kind](cast("object", data))
+
+    return read
+
+
+def _first_reader(readers: list[_Reader]) -> _Reader:
+    def read(data: object) -> object:
+        for reader in readers:
             try:
-                return _decode(option, data, where)
-            except DecodeError:
+                return reader(data)
+            except _Misfit:
                 continue
-        raise DecodeError(f"{where} has an unexpected type: {_excerpt(data)}")
-    by_kind = {_kind(option): option for option in rest}
-    _expect(isinstance(data, dict), data, where, "an object")
-    kind = cast("dict[str, object]", data).get("kind")
-    _expect(isinstance(kind, str) and kind in by_kind, kind, f"{where}.kind", " or ".join(map(repr, by_kind)))
-    return _decode(by_kind[cast("str", kind)], data, where)
+        raise _Misfit(f"has an unexpected type: {_excerpt(data)}")
+
+    return read
 
 
-def _decode_dataclass(cls: type[T], data: object, where: str) -> T:
-    _expect(isinstance(data, dict), data, where, "an object")
-    remaining = dict(cast("dict[str, object]", data))
-    values: dict[str, object] = {}
-    for name, hint, default in _fields(cls):
-        if name in remaining:
-            values[name] = _decode(hint, remaining.pop(name), f"{where}.{name}")
-        elif default is dataclasses.MISSING:
-            raise DecodeError(f"{where} lacks the field {name!r}")
-    if remaining:
-        raise DecodeError(f"{where} has an unknown field {min(remaining)!r}")
-    return cls(**values)
+def _dataclass_reader(cls: type[object]) -> _Reader:
+    fields: list[tuple[str, _Reader, bool]] = []
+
+    def read(data: object) -> object:
+        if not isinstance(data, dict):
+            raise _mismatch("an object", data)
+        if not fields:  # only now: a type may name itself
+            fields.extend(
+                (name, _reader(hint), default is dataclasses.MISSING) for name, hint, default in _fields(cls)
+            )
+        given = cast("dict[str, object]", data)
+        values: dict[str, object] = {}
+        for name, reader, required in fields:
+            if name in given:
+                try:
+                    values[name] = reader(given[name])
+                except _Misfit as misfit:
+                    raise misfit.below(f".{name}") from None
+            elif required:
+                raise _Misfit(f"lacks the field {name!r}")
+        if len(values) != len(given):
+            raise _Misfit(f"has an unknown field {min(given.keys() - values.keys())!r}")
+        return cls(**values)
+
+    return read
+
+
+def _mismatch(wanted: str, data: object, place: str = "") -> _Misfit:
+    return _Misfit(f"must be {wanted}, not {_excerpt(data)}", place)
+
+
+_READERS: dict[Any, _Reader] = {}
+_SCALARS: Mapping[object, tuple[Callable[[object], bool], str]] = {
+    type(None): (lambda data: data is None, "null"),
+    None: (lambda data: data is None, "null"),
+    bool: (lambda data: isinstance(data, bool), "true or false"),
+    int: (_is_int, "an integer"),
+    str: (lambda data: isinstance(data, str), "a string"),
+}
 
 
 def _defaults(cls: type[Any]) -> tuple[tuple[str, object], ...]:
@@ -177,12 +289,6 @@ _FIELDS: dict[type[Any], tuple[tuple[str, Any, object], ...]] = {}
 
 def _kind(cls: type[Any]) -> str:
     return str(get_args({name: hint for name, hint, _ in _fields(cls)}["kind"])[0])
-
-
-def _expect(holds: bool, data: object, where: str, wanted: str) -> object:
-    if not holds:
-        raise DecodeError(f"{where} must be {wanted}, not {_excerpt(data)}")
-    return data
 
 
 def _excerpt(data: object) -> str:
