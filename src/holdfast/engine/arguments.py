@@ -84,7 +84,7 @@ VERBS: Mapping[str, Verb] = {
     "switch": Verb(
         "Make a generation the current one; without arguments, the current one again.",
         "changes:switch", (_what, _DRY_RUN, _DETAILED, _confirm, _IRREVERSIBLE), changes=True,
-        shortcut="changes:nothing_to_switch",
+        shortcut="shortcut:nothing_to_switch",
     ),
     "boot": Verb("Let a generation become the current one at the next boot.", "changes:boot", (_what, _DRY_RUN, _DETAILED), changes=True),
     "rollback": Verb(

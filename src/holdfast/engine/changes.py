@@ -39,7 +39,7 @@ def switch(options: argparse.Namespace, style: Style) -> Outcome:
 
 
 def nothing_to_switch(options: argparse.Namespace, style: Style) -> Outcome | None:
-    """`holdfast switch` where nothing is to be done, which needs no unit: it is what most switches of most machines come to."""
+    """`holdfast switch` where nothing is to be done, which needs no unit: see :mod:`holdfast.engine.shortcut`."""
     demand_root("change this machine")
     place = Place(options.root)
     last = runs.last()
