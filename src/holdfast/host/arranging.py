@@ -133,7 +133,9 @@ def arrange(
         units = replace(units, start=_with_jobs(units, jobs))
     recording = new_state != plan.state
     plan = replace(plan, state=new_state, notes=(*plan.notes, *units.notes))
-    middle = _around_files(plan, around, units, before, files, settings)
+    known: Mapping[str, str] = state.tmpfiles if state else {}
+    made = {path: content for path, content in plan.state.tmpfiles.items() if path not in known}
+    middle = _around_files(plan, around, units, before, files, settings, made)
     middle += [tasks] if tasks else []
     if not middle:
         return Arranged(plan, (), recording)
@@ -168,6 +170,7 @@ def _around_files(
     before: list[Step],
     files: list[Step],
     settings: list[Step],
+    made: Mapping[str, str],
 ) -> list[Step]:
     paths = [action.path for action in plan.actions]
     reload = around.states is not None and any(path.startswith(_RELOADED) for path in paths)
@@ -179,7 +182,7 @@ def _around_files(
     steps += [*before, *files]
     steps += [ReloadManager("do")] if reload else []
     steps += settings
-    steps += [CreateTmpfiles("do")] if tmpfiles else []
+    steps += [CreateTmpfiles("do", made)] if tmpfiles else []
     steps += [RunUnits(units.start, units.start_undo)] if units.start else []
     return steps
 

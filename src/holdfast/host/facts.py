@@ -71,7 +71,8 @@ def read_facts(
             generation = next_generation(manifest_digest(manifest), state)
         record = record_paths(recording.generation if recording else generation)
         left = wishes.settled.leftovers
-        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *left, *record})
+        made: Mapping[str, str] = state.tmpfiles if state else {}
+        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *wishes.tmpfiles, *made, *left, *record})
         located = {path: root.locate(path) for path in paths}
         shared: Mapping[str, Edited] = state.edited if state else {}
         located.update({path: root.locate(path) for path in shared if path not in located})

@@ -80,6 +80,7 @@ def make_plan(
     work = Planning(facts, state, wishes, recording)
     work.giving_back = manifest is None
     work.removals()
+    work.tmpfiles()
     work.edits()
     work.creations()
     if manifest is not None and state is not None and manifest.state_version < state.state_version:

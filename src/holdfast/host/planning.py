@@ -18,6 +18,7 @@ from holdfast.host.recording import new_state, remaining_state
 from holdfast.host.rooted import Located
 from holdfast.host.state import Adopted, Edited, Managed, State, write_state
 from holdfast.host.steps import DecryptSecret, decrypt_step
+from holdfast.host.tmpfiles import is_untouched, record
 from holdfast.host.wishes import Wishes
 from holdfast.manifest.document import write_manifest
 from holdfast.manifest.model import Manifest
@@ -50,6 +51,7 @@ class Planning:
         for path in wishes.nodes:
             self._wished.setdefault(facts.located[path].real, path)
         self._needed = {parent for real in self._wished for parent in _parents(real)}
+        self._tmpfiles: Mapping[str, str] = state.tmpfiles if state else {}
         self._going: set[str] = set(facts.gone)
         """What will not be there any more when wishes are put in place."""
 
@@ -68,6 +70,21 @@ class Planning:
             if path not in self._wished and self.facts.located[path].node == node:
                 self._keep(path, node, "home of a deleted user")
                 self.actions.append(put(path, Absent(), node, "home of a deleted user"))
+
+    def tmpfiles(self) -> None:
+        """Take away what dropped rules of tmpfiles.d(5) made and nobody has filled since."""
+        if self._recording is None:
+            return
+        old: Mapping[str, str] = self.state.tmpfiles if self.state else {}
+        self._tmpfiles = record(self.wishes.tmpfiles, old, self.facts.located)
+        for path in sorted(old.keys() - self._tmpfiles, key=lambda path: (-path.count("/"), path)):
+            located = self.facts.located[path]
+            if path in self._wished or located.real != path or located.blocked:
+                continue
+            if path in self._needed:
+                self._parents.add(path)
+            elif is_untouched(old[path], located.node):
+                self.actions.append(put(path, Absent(), located.node, "no rule makes it any more"))
 
     def _restore(self, located: Located, managed: Managed) -> None:
         now, before = _found(located, managed), managed.before
@@ -311,6 +328,7 @@ class Planning:
             adopted=self._adopted,
             edited={**untouched, **self._edited},
             packages=self._packages(),
+            tmpfiles=self._tmpfiles,
         )
 
     def _packages(self) -> PackageState:

@@ -5,13 +5,17 @@ See sysctl.d(5), modules-load.d(5), tmpfiles.d(5).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
+from holdfast.host.content import remove_directory
 from holdfast.host.live import Live
+from holdfast.host.nodes import Folder
 from holdfast.host.steps import CreateTmpfiles, LoadModules, SetSysctl, Step
+from holdfast.host.tmpfiles import is_untouched
 
 TMPFILES = "/etc/tmpfiles.d/holdfast.conf"
 
@@ -90,6 +94,8 @@ def undo(step: Step, live: Live) -> None:
             process.run(["modprobe", "--remove", "--quiet", "--", module], check=False)
     elif isinstance(step, CreateTmpfiles) and step.when == "undo":
         _create_tmpfiles(live)
+    elif isinstance(step, CreateTmpfiles):
+        _remove_tmpfiles(step.made, live)
 
 
 def _set(values: Mapping[str, str], live: Live) -> None:
@@ -113,3 +119,16 @@ def _create_tmpfiles(live: Live) -> None:
     if not (live.path / TMPFILES.lstrip("/")).exists():
         return
     process.run(["systemd-tmpfiles", "--create", TMPFILES])
+
+
+def _remove_tmpfiles(made: Mapping[str, str], live: Live) -> None:
+    """Take away what the rules have just made, the deepest first, unless somebody has filled it meanwhile."""
+    for path in sorted(made, reverse=True):
+        located = live.root.locate(path)
+        if located.blocked or located.real != path or not is_untouched(made[path], located.node):
+            continue
+        with live.root.parent(path) as (directory, name):
+            if isinstance(located.node, Folder):
+                remove_directory(directory, name)
+            else:
+                os.unlink(name, dir_fd=directory)

@@ -121,6 +121,8 @@ class State:
     """Kernel parameters of ours, with the values that they had before us."""
     tasks: Mapping[str, Task] = field(default_factory=lambda: {})
     """Tasks that have run."""
+    tmpfiles: Mapping[str, str] = field(default_factory=lambda: {})
+    """Paths that rules of ours made: with the content of files and the target of links, see :mod:`holdfast.host.tmpfiles`."""
 
 
 def write_state(state: State) -> bytes:

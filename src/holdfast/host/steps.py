@@ -110,6 +110,8 @@ class CreateTmpfiles:
     """systemd-tmpfiles --create for our file, where it changed; undone after the old file is back by a step before."""
 
     when: Literal["do", "undo"] = "do"
+    made: Mapping[str, str] = field(default_factory=lambda: {})
+    """What it makes that was not there before: it goes when this is undone."""
     kind: Literal["tmpfiles"] = "tmpfiles"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.host import state as places
@@ -15,6 +15,7 @@ from holdfast.host.identity import hosts_with, wish_identity
 from holdfast.host.nodes import File, Folder, Node, Secret, Special, Symlink, Wish
 from holdfast.host.packages import debian
 from holdfast.host.state import State
+from holdfast.host.tmpfiles import made_by
 from holdfast.host.units import wish_units
 from holdfast.manifest.model import (
     SCHEMA_VERSION,
@@ -45,6 +46,8 @@ class Wishes:
     settled: Settled
     hosts_line: str | None
     problems: tuple[str, ...]
+    tmpfiles: Mapping[str, str] = field(default_factory=lambda: {})
+    """What rules make that is not declared by itself, see :func:`holdfast.host.tmpfiles.made_by`."""
 
 
 NOTHING = Manifest(SCHEMA_VERSION, "", Distribution("", "", ""), Identity("", None, None))
@@ -118,6 +121,7 @@ def make_wishes(
         settled,
         hosts_line,
         (*settled.problems, *work.problems),
+        {path: made for path, made in made_by(manifest.tmpfiles).items() if path not in work.nodes},
     )
 
 
