@@ -61,7 +61,7 @@ def host(release: str, hosts: Hosts) -> Generator[Host]:
     whole = False
     try:
         yield shared
-        shared.run("deactivate")
+        shared.deactivate()
         assert shared.differences() == []
         whole = True
     finally:

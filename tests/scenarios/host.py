@@ -74,6 +74,12 @@ class Host:
         assert done.returncode == code, f"holdfast {' '.join(words)}: exit {done.returncode}\n{told}"
         return told
 
+    def deactivate(self) -> None:
+        """Everything back, also when the scenario did so itself."""
+        done = self.execute("deactivate")
+        told = done.text + done.stderr.decode()
+        assert done.returncode == 0 or "manages nothing on this machine" in told, told
+
     def execute(self, *words: str, stdin: bytes = b"") -> Completed:
         return self.machine.execute(["holdfast", *words], stdin=stdin, timeout=120)
 
