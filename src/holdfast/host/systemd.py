@@ -114,6 +114,8 @@ class Systemd:
         for job in jobs:
             if job.user is not None:
                 continue  # user managers read their units anew by themselves, see ReloadManager
+            if job.verb != "stop":
+                self._forget_failures(job.unit)
             try:
                 call = new_method_call(MANAGER, _METHODS[job.verb], "ss", (job.unit, "replace"))
                 (path,) = self._bus.request(call, "o")
@@ -129,6 +131,11 @@ class Systemd:
         bad = [outcome for outcome in outcomes if outcome.result not in _GOOD]
         if bad:
             raise self._failure(bad, since)
+
+    def _forget_failures(self, unit: str) -> None:
+        """What we start was asked for, so how often that was done lately (StartLimitBurst=) must not forbid it: above all not going back."""
+        with suppress(BusError):  # one that is not loaded has no failures
+            self._bus.request(new_method_call(MANAGER, "ResetFailedUnit", "s", (unit,)), "")
 
     def _wait(self, waiting: dict[str, UnitJob], seconds: float) -> list[_Outcome]:
         outcomes: list[_Outcome] = []

@@ -1,0 +1,65 @@
+"""A booted Debian machine with our code and the program in it that kills runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jeepney
+import pytest
+
+from holdfast.distro.family import Bootstrapped
+from holdfast.machine import Machine, Settings, boot_layers
+from holdfast.sandbox import Bind
+
+_ROOT = Path(__file__).resolve().parents[3]
+_ENVIRONMENT = {"PYTHONPATH": "/holdfast-src:/holdfast-lib:/holdfast-tests", "PYTHONPYCACHEPREFIX": "/holdfast-pyc"}
+SEED = int(os.environ.get("HOLDFAST_CRASH_SEED", "1"))
+MOMENTS = int(os.environ.get("HOLDFAST_CRASH_MOMENTS", "200"))
+
+Ask = Callable[..., dict[str, Any]]  # Any: JSON
+
+
+def binds(compiled: Path, debs: Path) -> Mapping[str, Bind]:
+    return {
+        "/holdfast-lib/jeepney": Bind(Path(jeepney.__file__).parent),
+        "/holdfast-src": Bind(_ROOT / "src"),
+        "/holdfast-tests/tests": Bind(_ROOT / "tests"),
+        "/holdfast-pyc": Bind(compiled, writable=True),
+        "/debs": Bind(debs),
+    }
+
+
+def ask(machine: Machine, do: str, **more: object) -> dict[str, Any]:
+    """Have the program in the machine do something; fails with what it says is wrong."""
+    asked = {"do": do, "seed": SEED, **more}
+    print(f"HOLDFAST_CRASH_SEED={SEED}: {asked}")
+    done = machine.execute(
+        ["python3", "-m", "tests.host.crash.driver"],
+        stdin=json.dumps(asked).encode(),
+        env=_ENVIRONMENT,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    answer: dict[str, Any] = json.loads(done.stdout)
+    print(answer)
+    assert "wrong" not in answer, f"seed {SEED}, {asked}:\n{answer['wrong']}\n{answer['trace']}"
+    return answer
+
+
+@pytest.fixture
+def machine(bootstrapped: Callable[..., Bootstrapped], tmp_path: Path) -> Generator[Machine]:
+    if os.geteuid() != 0:
+        pytest.skip("boots containers, which takes root")
+    tree = bootstrapped("trixie", "openssh-server", "python3").tree
+    for name in ("compiled", "debs"):
+        (tmp_path / name).mkdir()
+    settings = Settings(
+        name=f"crash-{uuid.uuid4().hex[:6]}", binds=binds(tmp_path / "compiled", tmp_path / "debs")
+    )
+    with boot_layers((tree,), settings=settings) as booted:
+        yield booted

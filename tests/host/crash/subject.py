@@ -1,0 +1,248 @@
+"""The machine under test, from inside it: runs that die at a chosen moment, and what is to be there after the next command."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from holdfast.base.digests import Digest, hex_of
+from holdfast.host import operations, systemd
+from holdfast.host.change import Wanted
+from holdfast.host.live import Live, open_live
+from holdfast.manifest.document import manifest_digest
+from tests.host.crash.looking import Look, differences, look, main_process
+from tests.host.crash.systems import FOREIGN, UNCHANGED
+
+SPARED = ("ssh.service", "systemd-journald.service", UNCHANGED)
+"""Nothing of these changes, so their processes must be the same ones afterwards."""
+_SETTLES = 5.0
+"""Seconds that a machine may take until it is what it is to become: systemd forks before it executes."""
+_ONE_FILE = re.compile(r"(undo )?\d+-\d+")
+Verb = Callable[[Live], object]
+
+
+class Wrong(Exception):
+    """The machine is not what it has to be."""
+
+
+def blobs(digest: Digest) -> BinaryIO:
+    return Path("/debs", hex_of(digest)).open("rb")
+
+
+@contextmanager
+def live() -> Iterator[Live]:
+    with open_live(blobs=blobs) as opened:
+        yield opened
+
+
+def hurry() -> None:
+    """What is started here does not end at once, so it need not be watched for that."""
+    systemd._SETTLE_SECONDS = 0.01
+
+
+@dataclass
+class Subject:
+    """A machine that goes between two definitions."""
+
+    wanted: dict[str, Wanted]
+    seen: dict[str, Look] = field(default_factory=dict)
+    """What each is when nothing goes wrong."""
+    now: str = ""
+    seconds: float = 0.0
+    """The longest whole run."""
+    spared: dict[str, object] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    # ----- whole runs
+
+    def settle(self) -> None:
+        """Go to both and back, so that all that is recorded once (ids, kept content) is recorded."""
+        hurry()
+        make_foreign()
+        for name in (*self.wanted, *self.wanted):
+            started = time.monotonic()
+            with live() as machine:
+                operations.switch(machine, self.wanted[name])
+            self.seconds = max(self.seconds if name in self.seen else 0.0, time.monotonic() - started)
+            self.now = name
+            time.sleep(0.1)
+            with live() as machine:
+                self.seen[name] = look(machine)
+        self.spared = spared()
+        self.forget_old()
+
+    @property
+    def other(self) -> str:
+        return next(name for name in self.wanted if name != self.now)
+
+    def towards(self, name: str, verb: str) -> Verb:
+        """``switch`` makes a new generation; ``rollback`` takes one that is there."""
+        if verb == "rollback":
+            number = self.number(name)
+            return lambda machine: operations.rollback(machine, number)
+        return lambda machine: operations.switch(machine, self.wanted[name])
+
+    def number(self, name: str) -> int:
+        with live() as machine:
+            digest = manifest_digest(self.wanted[name].manifest)
+            return max(one.number for one in operations.generations(machine) if one.manifest == digest)
+
+    def forget_old(self) -> None:
+        """Keep one generation of each, the current one if it is one."""
+        with live() as machine:
+            listed = operations.generations(machine)
+            kept: dict[Digest, int] = {one.manifest: one.number for one in listed}
+            kept.update({one.manifest: one.number for one in listed if one.current})
+            for one in listed:
+                if one.number != kept[one.manifest]:
+                    operations.delete_generation(machine, one.number)
+
+    # ----- interrupted runs
+
+    def points(self, verb: str = "switch") -> list[str]:
+        """Every place at which a run to the other definition can be made to end, in order; the run is made."""
+        places: list[str] = []
+        with live() as machine:
+            machine.checkpoint = places.append
+            self.towards(self.other, verb)(machine)
+        self.now = self.other
+        self.forget_old()
+        return places
+
+    def recovered(self, verb: Verb, expected: tuple[str, ...]) -> None:
+        """Do what a person does next, and see that the machine is one of ``expected``.
+
+        Raises:
+            Wrong: it is none of them; says in what.
+        """
+        with live() as machine:
+            verb(machine)
+        self.check(expected)
+
+    def check(self, expected: tuple[str, ...]) -> None:
+        deadline = time.monotonic() + _SETTLES
+        while True:
+            with live() as machine:
+                found = look(machine)
+                unfinished = operations.status(machine).interrupted
+            wrong = {name: differences(found, self.seen[name]) for name in expected}
+            same = [name for name, told in wrong.items() if not told]
+            if same and not unfinished:
+                break
+            if time.monotonic() > deadline:
+                told = "\n".join(f"as {name}:\n  " + "\n  ".join(lines[:25]) for name, lines in wrong.items())
+                raise Wrong(f"{unfinished}\n{told}")
+            time.sleep(0.05)
+        if spared() != self.spared:
+            raise Wrong(f"restarted: {spared()}, was {self.spared}")
+        outcome = "old" if same[0] == self.now else "new"
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.now = same[0]
+
+    def next_command(self, chance: random.Random) -> tuple[str, Verb, tuple[str, ...]]:
+        """What comes next: its name, what it does, and what the machine may be then."""
+        target = chance.choice(list(self.wanted))
+        which = chance.choice(["recover", "recover", "switch", "rollback"])
+        if which == "recover":
+            return which, operations.recover, tuple(self.wanted)
+        return f"{which} to {target}", self.towards(target, which), (target,)
+
+
+def make_foreign() -> None:
+    """What is on the machine before Holdfast comes: files, and a unit that runs."""
+    for path, text in FOREIGN.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text)
+    with live() as machine:
+        assert machine.systemd is not None
+        machine.systemd.reload()
+        machine.systemd.do([systemd.UnitJob("theirs.service", "start", "it is theirs")])
+
+
+def spared() -> dict[str, object]:
+    with live() as machine:
+        assert machine.systemd is not None
+        return {name: main_process(machine.systemd, name) for name in SPARED}
+
+
+def is_one_file(place: str) -> bool:
+    """Whether a checkpoint is that of one file among others."""
+    return _ONE_FILE.fullmatch(place) is not None
+
+
+def steps_of(points: list[str], stride: int) -> list[int]:
+    """Every step and every part of the commit; of files, each ``stride``-th."""
+    commit = max((point.split("-")[0] for point in points if _ONE_FILE.fullmatch(point)), key=int)
+    return [
+        index
+        for index, point in enumerate(points)
+        if not _ONE_FILE.fullmatch(point) or point.startswith(f"{commit}-") or index % stride == 0
+    ]
+
+
+def die(verb: Verb, *, at: int | None = None, after: float = 0.0) -> bool:
+    """Do something in a process that gets SIGKILL at checkpoint ``at``, or ``after`` so many seconds; whether that came in time.
+
+    Raises:
+        Wrong: it failed before that; says how.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _do_and_exit(verb, at, writing)
+    os.close(writing)
+    if at is None:
+        _sleep(child, after)
+        os.kill(child, signal.SIGKILL)
+    with os.fdopen(reading, "rb") as said:
+        told = said.read().decode()
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
+        return True
+    if told:
+        raise Wrong(f"the run failed instead of being killed:\n{told}")
+    return False
+
+
+def _sleep(child: int, seconds: float) -> None:
+    """Until then, or until the child has ended."""
+    descriptor = os.pidfd_open(child)
+    select.select([descriptor], [], [], seconds)
+    os.close(descriptor)
+
+
+def _do_and_exit(verb: Verb, at: int | None, writing: int) -> None:
+    try:
+        with live() as machine:
+            if at is not None:
+                machine.checkpoint = counting(at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            verb(machine)
+    except BaseException as error:
+        details = getattr(error, "details", "")
+        os.write(writing, f"{traceback.format_exc()}\n{details}".encode()[:60000])
+    finally:
+        os._exit(0)
+
+
+def counting(at: int, then: Callable[[], object]) -> Callable[[str], None]:
+    """A checkpoint that calls ``then`` when it is reached for the ``at``-th time, counted from 0."""
+    count = 0
+
+    def checkpoint(_where: str) -> None:
+        nonlocal count
+        if count == at:
+            then()
+        count += 1
+
+    return checkpoint

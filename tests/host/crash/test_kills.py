@@ -1,0 +1,31 @@
+"""The engine is killed with SIGKILL in the middle of changing a running machine: after the next command it is the old or the new one."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.machine import Machine
+from tests.host.crash.conftest import MOMENTS, SEED, ask
+
+pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
+_CHUNKS = 4
+
+
+@pytest.mark.parametrize("chunk", range(2))
+def test_at_every_step(machine: Machine, chunk: int) -> None:
+    answer = ask(machine, "kill-at-steps", chunk=chunk, chunks=2, stride=25)
+    assert answer["points"] > 500
+    assert answer["chosen"] > 15
+    assert answer["outcomes"]["old"] > answer["outcomes"]["new"] > 0
+
+
+def test_while_it_is_taken_back(machine: Machine) -> None:
+    answer = ask(machine, "kill-recovery-at-steps", stride=50)
+    assert answer["points"] > 500
+    assert answer["chosen"] > 15
+
+
+@pytest.mark.parametrize("chunk", range(_CHUNKS))
+def test_at_random_moments(machine: Machine, chunk: int) -> None:
+    answer = ask(machine, "kill-at-random", seed=SEED * 100 + chunk, moments=MOMENTS // _CHUNKS)
+    assert answer["outcomes"]["old"] > 0 and answer["outcomes"]["new"] > 0
