@@ -175,8 +175,8 @@ def _around_files(
     paths = [action.path for action in plan.actions]
     reload = around.states is not None and any(path.startswith(_RELOADED) for path in paths)
     tmpfiles = TMPFILES in paths
-    steps: list[Step] = [RunUnits(units.stop)] if units.stop else []
-    steps += [RunUnits(undo=units.back)] if units.back else []
+    # One step: whatever was stopped has to run again, also where the run ends before the next step.
+    steps: list[Step] = [RunUnits(units.stop, units.back)] if units.stop or units.back else []
     steps += [ReloadManager("undo")] if reload else []
     steps += [CreateTmpfiles("undo")] if tmpfiles else []
     steps += [*before, *files]
