@@ -13,7 +13,15 @@ from holdfast.host.drift import Drift
 from holdfast.host.generations import Generation
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.operations import Recovered, Status, SwitchResult
-from holdfast.host.packages.change import PackageAction, PackageChange, PackageMark
+from holdfast.host.packages.change import (
+    Debris,
+    NewConffile,
+    PackageAction,
+    PackageChange,
+    PackageMark,
+    PackageResult,
+    Stale,
+)
 from holdfast.host.report import (
     DIFF_LINES,
     change_json,
@@ -287,3 +295,58 @@ def test_packages() -> None:
         "4 packages",
     ]
     assert change_json(change())["packages"] == []
+
+
+def test_what_packages_brought_is_said() -> None:
+    file = File(digest_bytes(b"x"))
+    brought = PackageResult(
+        (),
+        (
+            NewConffile("/etc/a", file, restored=True, diff="--- a\n+++ b\n@@\n-old\n+new\n"),
+            NewConffile("/etc/b", file, restored=False, diff=""),
+        ),
+        stale=(Stale("", ("sleep (7)",), ("/usr/lib/x", "/usr/lib/y")),),
+    )
+    done = replace(change(Commit(()), files=(MOTD,)), brought=brought)
+    lines = render_result(SwitchResult(done))
+    assert lines[:-1] == [
+        "~ /etc/a stays ours; its package brought another version (it comes back when the entry goes)",
+        "    @@",
+        "    -old",
+        "    +new",
+        "~ /etc/b stays ours; its package brought another version (a person had edited it before us: that comes back)",
+        "still in use: sleep (7) uses /usr/lib/x and 1 more, replaced by now",
+        "  `holdfast switch --restart-stale` restarts the services among them that a restart does not harm.",
+    ]
+    written = change_json(done)
+    assert [one["path"] for one in _objects(written["conffiles"])] == ["/etc/a", "/etc/b"]
+    assert [one["unit"] for one in _objects(written["stale"])] == [""]
+    assert change_json(change())["conffiles"] == change_json(change())["stale"] == []
+
+
+def test_debris_of_others_is_part_of_the_plan() -> None:
+    file = File(digest_bytes(b"x"))
+    packages = PackageChange(
+        debris=(
+            Debris("/etc/a.dpkg-dist", "/etc/a", file, new=True),
+            Debris("/etc/a.dpkg-old", "/etc/a", file, new=False),
+        )
+    )
+    assert render_change(change(packages=packages))[3:5] == [
+        "  - /etc/a.dpkg-dist  (the packaged version of /etc/a; it is kept, and comes back when the entry goes)",
+        "  - /etc/a.dpkg-old  (left behind by a package)",
+    ]
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    assert isinstance(value, list)
+    return value
+
+
+def test_a_plan_says_why_it_would_be_refused() -> None:
+    refused = change(Commit(()), files=(MOTD,), problems=("ports: 80 is taken",))
+    assert (
+        render_change(refused)[-4:]
+        == ["", "This would be refused:", "  - ports: 80 is taken", "", "1 file"][-4:]
+    )
+    assert change_json(refused)["problems"] == ["ports: 80 is taken"]

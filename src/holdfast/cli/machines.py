@@ -91,6 +91,30 @@ _CHANGING = (
 )  # fmt: skip
 
 
+_PACKAGES = (
+    ("--irreversible-packages", "Go on although the old packages cannot be had any more."),
+    ("--exact", "Give every package of ours the locked version, also where a newer one is installed."),
+    ("--purge-packages", "Remove the configuration of our packages that go, too. It may delete data."),
+    ("--remove-protected", "Also remove what the machine needs, where the definition says so."),
+    ("--restart-stale", "Restart services that still use files that packages replaced."),
+)
+
+
+def package_options(function: F) -> F:
+    """How far a change of packages may go, handed to the command as ``packages``: flags with whether they were given."""
+    names = {flag.removeprefix("--").replace("-", "_"): flag for flag, _ in _PACKAGES}
+
+    @functools.wraps(function)
+    def collected(*arguments: Any, **options: Any) -> Any:
+        given = [(bool(options.pop(name)), flag) for name, flag in names.items()]
+        return function(*arguments, packages=given, **options)
+
+    made: Any = collected
+    for flag, text in reversed(_PACKAGES):
+        made = click.option(flag, is_flag=True, help=text)(made)
+    return made  # type: ignore[no-any-return]
+
+
 def machine_options(*, changing: bool) -> Callable[[F], F]:
     """The shared options, handed to the command as one ``reach``."""
 

@@ -76,25 +76,32 @@ def _paths(parser: argparse.ArgumentParser) -> None:
 _DRY_RUN = _flag("--dry-run", "only say what would be done")
 _DETAILED = _flag("--detailed-exitcode", "end with 7 when there is something to change")
 _IRREVERSIBLE = _flag("--irreversible-packages", "go on although the old packages cannot be had any more")
+_PACKAGES = (
+    _IRREVERSIBLE,
+    _flag("--exact", "give every package of ours the locked version, also where a newer one is installed"),
+    _flag("--purge-packages", "remove the configuration of our packages that go, too; it may delete data"),
+    _flag("--remove-protected", "also remove what the machine needs, where the definition says so"),
+    _flag("--restart-stale", "restart services that still use files that packages replaced"),
+)
 _GENERATION = _number("number", "a generation's number", metavar="GENERATION")
 _OPTIONAL_GENERATION = _number("number", "a generation's number", metavar="GENERATION", nargs="?")
 
 VERBS: Mapping[str, Verb] = {
-    "plan": Verb("Show what a switch would change.", "changes:plan", (_what, _DETAILED, _IRREVERSIBLE)),
+    "plan": Verb("Show what a switch would change.", "changes:plan", (_what, _DETAILED, *_PACKAGES)),
     "switch": Verb(
         "Make a generation the current one; without arguments, the current one again.",
-        "changes:switch", (_what, _DRY_RUN, _DETAILED, _confirm, _IRREVERSIBLE), changes=True,
+        "changes:switch", (_what, _DRY_RUN, _DETAILED, _confirm, *_PACKAGES), changes=True,
         shortcut="shortcut:nothing_to_switch",
     ),
     "boot": Verb("Let a generation become the current one at the next boot.", "changes:boot", (_what, _DRY_RUN, _DETAILED), changes=True),
     "rollback": Verb(
         "Go back to the generation before, or to a given one.",
-        "changes:rollback", (_OPTIONAL_GENERATION, _DRY_RUN, _DETAILED, _confirm, _IRREVERSIBLE), changes=True,
+        "changes:rollback", (_OPTIONAL_GENERATION, _DRY_RUN, _DETAILED, _confirm, *_PACKAGES), changes=True,
     ),
     "status": Verb("Show the current generation, and what was changed by hand.", "looking:status", (_DETAILED,)),
     "adopt": Verb("Accept what was changed by hand, in place of the definition's.", "changes:adopt", (_paths,), changes=True),
     "repair": Verb("Put back what was changed by hand.", "changes:repair", (_paths, _DRY_RUN, _DETAILED), changes=True),
-    "deactivate": Verb("Take back everything that Holdfast did here.", "changes:deactivate", (_DRY_RUN, _DETAILED), changes=True),
+    "deactivate": Verb("Take back everything that Holdfast did here.", "changes:deactivate", (_DRY_RUN, _DETAILED, *_PACKAGES), changes=True),
     "confirm": Verb("Keep a change that waits to be confirmed.", "confirming:confirm"),
     "recover": Verb("Finish or undo what a crash interrupted.", "changes:recover", changes=True),
     "follow": Verb("Follow the change that is under way, or show how the last one ended.", "detached:follow_last"),

@@ -17,20 +17,22 @@ from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
 from holdfast.host.operations import SwitchOptions, SwitchResult
+from holdfast.host.packages.change import PackageOptions
 
 
 def plan(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast plan`."""
     place = Place(options.root)
     with place.live() as live:
-        return _planned(operations.plan(live, wanted(options, place, live)), options, style)
+        what = wanted(options, place, live)
+        return _planned(operations.plan(live, what, options=switch_options(options)), options, style)
 
 
 def switch(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast switch`."""
 
     def planning(live: Live, place: Place) -> Change:
-        return operations.plan(live, wanted(options, place, live))
+        return operations.plan(live, wanted(options, place, live), options=switch_options(options))
 
     def doing(live: Live, place: Place) -> SwitchResult:
         return operations.switch(live, wanted(options, place, live), switch_options(options))
@@ -49,7 +51,8 @@ def nothing_to_switch(options: argparse.Namespace, style: Style) -> Outcome | No
         home = home_path(live)
         if confirmation.read(home) is not None or read_journal(home) is not None:
             return None
-        change = operations.plan(live, wanted(options, place, live), diffs=False)
+        what = wanted(options, place, live)
+        change = operations.plan(live, what, diffs=False, options=switch_options(options))
     if not change.empty:
         return None
     result = SwitchResult(change)
@@ -63,7 +66,7 @@ def rollback(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast rollback`."""
 
     def planning(live: Live, _place: Place) -> Change:
-        return operations.plan_rollback(live, options.number)
+        return operations.plan_rollback(live, options.number, options=switch_options(options))
 
     def doing(live: Live, _place: Place) -> SwitchResult:
         return operations.rollback(live, options.number, switch_options(options))
@@ -96,7 +99,7 @@ def deactivate(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast deactivate`."""
 
     def planning(live: Live, _place: Place) -> Change:
-        return operations.plan_deactivate(live)
+        return operations.plan_deactivate(live, options=switch_options(options))
 
     def doing(live: Live, _place: Place) -> SwitchResult:
         return operations.deactivate(live, switch_options(options))
@@ -161,7 +164,13 @@ def switch_options(options: argparse.Namespace) -> SwitchOptions:
     return SwitchOptions(
         wait_seconds=float(options.wait),
         confirm_seconds=getattr(options, "confirm", None),
-        irreversible_packages=getattr(options, "irreversible_packages", False),
+        packages=PackageOptions(
+            mode="exact" if getattr(options, "exact", False) else "forward",
+            irreversible=getattr(options, "irreversible_packages", False),
+            protected=getattr(options, "remove_protected", False),
+            purge=getattr(options, "purge_packages", False),
+            restart_stale=getattr(options, "restart_stale", False),
+        ),
     )
 
 

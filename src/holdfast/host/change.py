@@ -11,7 +11,7 @@ from holdfast.base.codec import JSON, DecodeError, canonical_json, decode, encod
 from holdfast.base.digests import Digest
 from holdfast.host.accounts import Ids
 from holdfast.host.nodes import Node
-from holdfast.host.packages.change import PackageChange
+from holdfast.host.packages.change import PackageChange, PackageResult
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.state import State
 from holdfast.host.steps import Step
@@ -98,6 +98,11 @@ class Change:
     warnings: tuple[str, ...] = ()
     packages: PackageChange | None = None
     """What comes before the steps. While it is not empty, the rest is planned without knowing what packages bring."""
+    brought: PackageResult | None = None
+    """What the change of packages brought, once it is made; ``stale`` are then those that none of the steps restarted."""
+
+    problems: tuple[str, ...] = ()
+    """Why it would be refused: of packages, and of the definition's own checks, as far as they were run."""
 
     @property
     def empty(self) -> bool:

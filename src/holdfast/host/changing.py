@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ from holdfast.host.generations import Generations
 from holdfast.host.home import locked
 from holdfast.host.live import Live
 from holdfast.host.nodes import File
-from holdfast.host.packages.change import PackageChange
+from holdfast.host.packages.change import PackageChange, PackageOptions
 from holdfast.host.preparing import Request, prepare, prepare_state
 from holdfast.host.state import Adopted, State
 from holdfast.host.support import run_checks
@@ -37,8 +37,8 @@ class SwitchOptions:
     """How long another run is waited for."""
     confirm_seconds: int | None = None
     """Take the change back unless ``confirm`` comes within so many seconds."""
-    irreversible_packages: bool = False
-    """Go on where the old packages cannot be had any more."""
+    packages: PackageOptions = field(default_factory=PackageOptions)
+    """How far a change of packages may go."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Changing:
         request = replace(
             request,
             transaction=secrets.token_hex(6),
-            irreversible_packages=self._options.irreversible_packages,
+            package_options=self._options.packages,
         )
         prepared = prepare(self._live, request)
         change = prepared.change.packages
@@ -135,10 +135,8 @@ class Changing:
             self._packages_back(change, error)
             raise
         packages.finish(result.after)
-        for stale in result.stale:
-            name = stale.unit or ", ".join(stale.processes)
-            message(f"{name} still uses files that were replaced", level="warning")
-        return prepared
+        brought = replace(result, stale=packages.find_stale() if result.stale else ())
+        return replace(prepared, change=replace(prepared.change, brought=brought))
 
     def _packages_back(self, change: PackageChange, error: BaseException) -> None:
         """Take packages back, and say so in the error raised in place of an ordinary one."""

@@ -28,6 +28,7 @@ from holdfast.host.live import Live
 from holdfast.host.nodes import Folder, Secret, Special
 from holdfast.host.preparing import Request, prepare, warn_of_interruption, with_differences
 from holdfast.host.state import State
+from holdfast.host.support import failing_checks
 
 DEFAULTS = SwitchOptions()
 
@@ -50,34 +51,43 @@ class Status:
     generations: tuple[Generation, ...] = field(default_factory=tuple)
 
 
-def plan(live: Live, wanted: Wanted, *, diffs: bool = True) -> Change:
-    """What a switch would do. Nothing is changed, and no lock is needed.
+def plan(live: Live, wanted: Wanted, *, diffs: bool = True, options: SwitchOptions = DEFAULTS) -> Change:
+    """What a switch would do, and why it would be refused. Nothing is changed, and no lock is needed.
+
+    ``diffs``: look closely, at what changes in texts and what the definition's checks say; otherwise only whether anything is to be done.
 
     Raises:
         HoldfastError: the machine cannot be read, or cannot be made what is wanted; names every reason.
     """
-    return _looked_at(live, Request("switch", wanted), diffs=diffs)
+    return _looked_at(live, Request("switch", wanted), options, diffs=diffs)
 
 
-def plan_rollback(live: Live, number: int | None = None, *, diffs: bool = True) -> Change:
+def plan_rollback(
+    live: Live, number: int | None = None, *, diffs: bool = True, options: SwitchOptions = DEFAULTS
+) -> Change:
     """What :func:`rollback` would do."""
-    return _looked_at(live, _rollback_request(live, number), diffs=diffs)
+    return _looked_at(live, _rollback_request(live, number), options, diffs=diffs)
 
 
-def plan_deactivate(live: Live, *, diffs: bool = True) -> Change:
+def plan_deactivate(live: Live, *, diffs: bool = True, options: SwitchOptions = DEFAULTS) -> Change:
     """What :func:`deactivate` would do."""
-    return _looked_at(live, _deactivate_request(live), diffs=diffs)
+    return _looked_at(live, _deactivate_request(live), options, diffs=diffs)
 
 
 def plan_repair(live: Live, paths: Collection[str] = (), *, diffs: bool = True) -> Change:
     """What :func:`repair` would do."""
-    return _looked_at(live, _repair_request(live, paths), diffs=diffs)
+    return _looked_at(live, _repair_request(live, paths), DEFAULTS, diffs=diffs)
 
 
-def _looked_at(live: Live, request: Request, *, diffs: bool) -> Change:
-    prepared = prepare(live, request)
-    change = with_differences(prepared, live) if diffs else prepared.change
-    return warn_of_interruption(change, live)
+def _looked_at(live: Live, request: Request, options: SwitchOptions, *, diffs: bool) -> Change:
+    prepared = prepare(live, replace(request, package_options=options.packages))
+    if not diffs:
+        return warn_of_interruption(prepared.change, live)
+    change = with_differences(prepared, live)
+    problems = change.packages.problems if change.packages else ()
+    if request.wanted is not None and live.running and not change.empty:
+        problems = (*problems, *failing_checks(request.wanted.manifest))
+    return warn_of_interruption(replace(change, problems=problems), live)
 
 
 def switch(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> SwitchResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from holdfast.base.digests import Digest, digest_bytes
@@ -22,12 +22,14 @@ from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
-from holdfast.host.packages.change import PackageChange, PackageResult
+from holdfast.host.nodes import Absent
+from holdfast.host.packages.change import PackageChange, PackageOptions, PackageResult
 from holdfast.host.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
-from holdfast.host.steps import ChangeFiles, Commit, Step
+from holdfast.host.steps import ChangeFiles, Commit, Step, UnitJob
 from holdfast.host.support import warn_of_distribution
 from holdfast.manifest.document import manifest_digest
+from holdfast.manifest.model import Manifest
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Request:
     """What the run is called; given when it is to be carried out."""
     packages: PackageResult | None = None
     """What the change of packages brought, once that is made."""
-    irreversible_packages: bool = False
+    package_options: PackageOptions = field(default_factory=PackageOptions)
+    """How far a change of packages may go. Going back is going back whatever its mode says, unless that is ``exact``."""
 
 
 def prepare(live: Live, request: Request) -> Prepared:
@@ -66,7 +69,7 @@ def prepare(live: Live, request: Request) -> Prepared:
         recording = Recording(number, wanted.origin(), after)
     manifest = wanted.manifest if wanted else None
     ids, epoch = wanted.ids if wanted else Ids(), int(time.time())
-    known = _with_new_conffiles(state, request.packages)
+    known = _with_new_conffiles(live, state, request.packages)
     facts = read_facts(live.root, manifest, known, ids=ids, epoch=epoch, recording=recording)
     provisional = change is not None and not change.empty
     plan = make_plan(
@@ -86,11 +89,20 @@ def prepare(live: Live, request: Request) -> Prepared:
         state=state,
         manifest=manifest,
         previous=previous,
-        jobs=packages.jobs_for(request.packages, manifest) if request.packages else (),
+        jobs=_jobs_beside(live, request, manifest),
         files_only=request.kind == "prepopulate",
     )
     warnings = warn_of_distribution(live, manifest) if manifest else ()
     return _assemble(request, arranged, facts, state, change, warnings)
+
+
+def _jobs_beside(live: Live, request: Request, manifest: Manifest | None) -> tuple[UnitJob, ...]:
+    """What is to be done to units because of packages: those that were changed just now, or by anybody before."""
+    if request.packages is not None:
+        return packages.jobs_for(request.packages, manifest)
+    if not request.package_options.restart_stale or live.systemd is None:
+        return ()
+    return packages.stale_jobs(packages.find_stale())
 
 
 def _plan_packages(live: Live, request: Request, state: State | None) -> PackageChange | None:
@@ -102,22 +114,28 @@ def _plan_packages(live: Live, request: Request, state: State | None) -> Package
         return None
     asked = None if wanted is None else wanted.packages or packages.unlocked(wanted.manifest)
     back = request.kind in ("rollback", "deactivate")
-    options = packages.PackageOptions(
-        mode="back" if back else "forward", irreversible=request.irreversible_packages
-    )
+    options = request.package_options
+    if back and options.mode == "forward":
+        options = replace(options, mode="back")
     declared = wanted.manifest.files if wanted else ()
     facts = packages.read_package_facts(live, asked, state, options, declared)
     return packages.plan_packages(facts, asked, state, options)
 
 
-def _with_new_conffiles(state: State | None, result: PackageResult | None) -> State | None:
-    """Packages brought new versions of files that we manage: those come back when we let go of them."""
+def _with_new_conffiles(live: Live, state: State | None, result: PackageResult | None) -> State | None:
+    """Packages brought new versions of files that we manage: those come back when we let go of them.
+
+    What was purged with its package does not come back.
+    """
     if state is None or result is None:
         return state
     paths = dict(state.paths)
     for one in result.conffiles:
         if one.restored and one.path in paths:
             paths[one.path] = replace(paths[one.path], before=one.file)
+    for path in state.packages.conffiles:
+        if path in paths and path not in result.after.conffiles and live.root.locate(path).node == Absent():
+            paths[path] = replace(paths[path], before=Absent())
     return replace(state, paths=paths)
 
 
@@ -150,6 +168,7 @@ def _assemble(
         (*plan.notes, *(package_change.notes if package_change else ())),
         (*warnings, *(package_change.warnings if package_change else ())),
         package_change,
+        request.packages,
     )
     return Prepared(change, plan.contents)
 

@@ -17,13 +17,11 @@ from holdfast.host.drift import Drift
 from holdfast.host.generations import Generation
 from holdfast.host.nodes import Absent, File, Folder, Node, Secret, Symlink, describe
 from holdfast.host.operations import Recovered, Status, SwitchResult
-from holdfast.host.packages.change import PackageChange
+from holdfast.host.report_packages import DIFF_LINES as DIFF_LINES
+from holdfast.host.report_packages import diff_lines, package_lines, render_brought
 from holdfast.host.report_steps import SECTIONS
 from holdfast.host.state import AccountRecord, State
 from holdfast.host.steps import RunUnits, Step
-
-DIFF_LINES = 60
-"""Lines of one file's difference that text shows; --json has all of them."""
 
 _SIGNS: Mapping[str, tuple[str, Kind]] = {
     "added": ("+", "added"),
@@ -35,13 +33,6 @@ _HIDDEN = {
     "secret": "content changes (secret)",
     "large": "content changes (large)",
 }
-_PACKAGE_SIGNS: Mapping[str, tuple[str, Kind]] = {
-    "install": ("+", "added"),
-    "upgrade": ("^", "changed"),
-    "downgrade": ("v", "changed"),
-    "remove": ("-", "removed"),
-    "purge": ("-", "removed"),
-}
 
 
 def render_change(change: Change, style: Style = plain, *, diffs: bool = True) -> list[str]:
@@ -49,7 +40,7 @@ def render_change(change: Change, style: Style = plain, *, diffs: bool = True) -
     if change.empty:
         return [*_remarks(change, style), _nothing(change)]
     sections: list[tuple[str, list[str]]] = [
-        ("Packages", _packages(change.packages, style)),
+        ("Packages", package_lines(change.packages, style)),
         ("Users", _users(change.before, change.after, style)),
         ("Files", [line for item in change.files for line in _file(item, style, diffs=diffs)]),
         *((title, _of_steps(change.steps, render, style)) for title, render in SECTIONS),
@@ -59,6 +50,11 @@ def render_change(change: Change, style: Style = plain, *, diffs: bool = True) -
         if body:
             lines += ["", style("heading", title), *(f"  {line}" if line else "" for line in body)]
     remarks = _remarks(change, style)
+    if change.problems:
+        remarks += [
+            style("bad", "This would be refused:"),
+            *(f"  - {printable(text)}" for text in change.problems),
+        ]
     return [*lines, *(["", *remarks] if remarks else []), "", summary(change)]
 
 
@@ -76,7 +72,8 @@ def render_result(result: SwitchResult, style: Style = plain) -> list[str]:
         "prepopulate": f"The files of generation {change.generation} are in place; nothing was started.",
         "boot": f"Generation {change.generation} becomes current at the next boot.",
     }.get(change.kind, f"Generation {change.generation} is current.")
-    return [*recovered, *_remarks(change, style), f"{style('good', done)} ({summary(change)})"]
+    brought = render_brought(change.brought, style) if change.brought else []
+    return [*recovered, *_remarks(change, style), *brought, f"{style('good', done)} ({summary(change)})"]
 
 
 def render_recovered(recovered: Recovered, style: Style = plain) -> list[str]:
@@ -146,8 +143,9 @@ def summary(change: Change) -> str:
 def change_json(change: Change) -> dict[str, JSON]:
     """``kind``, ``previous`` and ``generation`` (numbers or null), ``empty``, ``packages`` (objects with ``verb``,
     ``package``, ``before``, ``after``, ``reason`` and more), ``files`` (objects with ``path``, ``before``,
-    ``after``, ``reason``, ``drifted``, ``diff``, ``hidden``), ``users`` and ``groups`` (objects with ``name``, ``change``),
-    ``steps`` (as in the journal, without what only Holdfast keeps), ``notes``, ``warnings``. All keys are always there.
+    ``after``, ``reason``, ``drifted``, ``diff``, ``hidden``), ``conffiles`` (of which packages brought new versions) and
+    ``stale`` (units that still use replaced files), ``users`` and ``groups`` (objects with ``name``, ``change``),
+    ``steps`` (as in the journal, without what only Holdfast keeps), ``notes``, ``warnings``, ``problems`` (why it would be refused). All keys are always there.
     """
     return {
         "kind": change.kind,
@@ -156,12 +154,15 @@ def change_json(change: Change) -> dict[str, JSON]:
         "empty": change.empty,
         "packages": [every_field(action) for action in change.packages.actions] if change.packages else [],
         "files": [every_field(item) for item in change.files],
+        "conffiles": [every_field(one) for one in change.brought.conffiles] if change.brought else [],
+        "stale": [every_field(one) for one in change.brought.stale] if change.brought else [],
         "users": [
             {"name": name, "change": what} for name, what in _user_changes(change.before, change.after)
         ],
         "steps": [encode(step) for step in change.steps if step.kind not in ("files", "commit")],
         "notes": list(change.notes),
         "warnings": list(change.warnings),
+        "problems": list(change.problems),
     }
 
 
@@ -212,7 +213,7 @@ def _file(item: FileChange, style: Style, *, diffs: bool) -> list[str]:
     if item.hidden:
         lines.append(style("quiet", f"    {_HIDDEN[item.hidden]}"))
     elif item.diff and diffs:
-        lines += [f"    {line}" for line in _diff(item.diff, style)]
+        lines += [f"    {line}" for line in diff_lines(item.diff, style)]
     return lines
 
 
@@ -233,43 +234,8 @@ def _detail(before: Node, after: Node) -> str:
     return f"in place of {printable(describe(before))}"
 
 
-def _diff(diff: str, style: Style) -> list[str]:
-    lines = [line for line in diff.splitlines() if not line.startswith(("--- ", "+++ "))]
-    kinds: dict[str, Kind] = {"+": "added", "-": "removed", "@": "quiet"}
-    shown = [
-        style(kinds[line[0]], printable(line)) if line[:1] in kinds else printable(line)
-        for line in lines[:DIFF_LINES]
-    ]
-    if len(lines) > DIFF_LINES:
-        shown.append(style("quiet", f"... {len(lines) - DIFF_LINES} more lines"))
-    return shown
-
-
 def _of_steps(steps: Iterable[Step], render: Callable[[Step, Style], list[str]], style: Style) -> list[str]:
     return [line for step in steps for line in render(step, style)]
-
-
-def _packages(change: PackageChange | None, style: Style) -> list[str]:
-    if change is None:
-        return []
-    lines: list[str] = []
-    for action in change.actions:
-        sign, kind = _PACKAGE_SIGNS[action.verb]
-        versions = " -> ".join(printable(version) for version in (action.before, action.after) if version)
-        why = f"  ({printable(action.reason)})" if action.reason else ""
-        lines.append(f"{style(kind, sign)} {printable(action.package)} {versions}{why}")
-    for mark in change.marks:
-        if mark.held != mark.held_before:
-            lines.append(
-                f"{style('changed', '~')} {printable(mark.package)} {'is held' if mark.held else 'is held no longer'}"
-            )
-        if mark.automatic != mark.automatic_before:
-            text = "counts as installed for others" if mark.automatic else "counts as asked for"
-            lines.append(f"{style('changed', '~')} {printable(mark.package)} {text}")
-    if change.irreversible:
-        names = ", ".join(map(printable, change.irreversible))
-        lines.append(style("warning", f"packages irreversible: the old version cannot be had of {names}"))
-    return lines
 
 
 def _users(before: State | None, after: State | None, style: Style) -> list[str]:

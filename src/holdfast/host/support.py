@@ -76,19 +76,25 @@ def run_checks(manifest: Manifest, live: Live) -> None:
     Raises:
         RefusedError: some failed.
     """
+    problems = failing_checks(manifest)
+    if problems:
+        raise RefusedError(
+            f"{len(problems)} of the definition's checks failed" if len(problems) > 1 else "a check failed",
+            details="\n".join(f"- {problem}" for problem in problems),
+            resolution=f"Nothing was changed on {live.path}. Put right what they tell, then run the command again.",
+        )
+
+
+def failing_checks(manifest: Manifest) -> tuple[str, ...]:
+    """Run the definition's own checks, which only look; what those that fail say, with their names."""
     problems: list[str] = []
     for name, check in sorted(manifest.checks.items()):
         try:
             done = process.run(check.command, check=False, timeout=_CHECK_SECONDS)
         except HoldfastError as error:
-            problems.append(f"- {name}: {error.brief}")
+            problems.append(f"{name}: {error.brief}")
             continue
         if done.returncode != 0:
             said = (done.stderr + done.stdout).decode(errors="replace").strip()
-            problems.append(f"- {name}: {check.message or said or f'exit code {done.returncode}'}")
-    if problems:
-        raise RefusedError(
-            f"{len(problems)} of the definition's checks failed" if len(problems) > 1 else "a check failed",
-            details="\n".join(problems),
-            resolution=f"Nothing was changed on {live.path}. Put right what they tell, then run the command again.",
-        )
+            problems.append(f"{name}: {check.message or said or f'exit code {done.returncode}'}")
+    return tuple(problems)

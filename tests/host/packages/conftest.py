@@ -14,7 +14,6 @@ import pytest
 
 from holdfast.base.codec import encode
 from holdfast.base.digests import digest_bytes
-from holdfast.distro.family import Bootstrapped
 from holdfast.host.packages.record import PackageState
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.state import STATE_VERSION, Managed, State
@@ -64,7 +63,8 @@ class Debian:
     def operate(self, operation: str, **more: Any) -> dict[str, Any]:
         """A verb of the command; ``error`` in the answer when it failed."""
         asked = {
-            name: value if isinstance(value, (int, str)) else encode(value) for name, value in more.items()
+            name: value if isinstance(value, (int, str, dict)) else encode(value)
+            for name, value in more.items()
         }
         done = self.machine.execute(
             ["python3", "/inside.py"],
@@ -112,12 +112,12 @@ def debs(tmp_path: Path) -> Debs:
 
 @pytest.fixture(params=["trixie"])
 def debian(
-    request: pytest.FixtureRequest, bootstrapped: Callable[..., Bootstrapped], debs: Debs
+    request: pytest.FixtureRequest, machine_root: Callable[[str], Path], debs: Debs
 ) -> Generator[Debian]:
     if os.geteuid() != 0:
         pytest.skip("boots containers, which takes root")
     debs.release = request.param
-    tree = bootstrapped(request.param, "python3").tree
+    tree = machine_root(request.param)
     binds = {
         "/holdfast-lib/jeepney": Bind(Path(jeepney.__file__).parent),
         "/holdfast-src": Bind(_SOURCE),

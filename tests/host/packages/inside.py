@@ -19,6 +19,7 @@ from holdfast.host.packages.apt import applying, undoing
 from holdfast.host.packages.change import PackageOptions
 from holdfast.host.packages.record import PackageState
 from holdfast.host.packages.wanted import WantedPackages
+from holdfast.host.report import render_change, render_result, result_json
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
 from holdfast.manifest.model import Manifest
@@ -32,17 +33,27 @@ def _blobs(digest: Digest) -> BinaryIO:
 
 def _operate(asked: dict[str, Any]) -> dict[str, Any]:
     """A verb of the command itself, with its own state."""
+    packages_may = decode(PackageOptions, asked.get("options", {}), what="options")
+    options = operations.SwitchOptions(packages=packages_may)
     with open_live(blobs=_blobs) as live:
         if asked["operation"] == "switch":
             manifest = decode(Manifest, asked["manifest"], what="manifest")
             locked = decode(WantedPackages, asked["wanted"], what="wanted") if asked.get("wanted") else None
-            options = operations.SwitchOptions(irreversible_packages=asked.get("irreversible", False))
-            result = operations.switch(live, Wanted(manifest, packages=locked), options=options)
+            wanted = Wanted(manifest, packages=locked)
+            if asked.get("dry"):
+                return {"text": "\n".join(render_change(operations.plan(live, wanted, options=options)))}
+            result = operations.switch(live, wanted, options)
         elif asked["operation"] == "rollback":
-            result = operations.rollback(live, asked.get("number"))
+            result = operations.rollback(live, asked.get("number"), options)
         else:
-            result = operations.deactivate(live)
-        return {"empty": result.change.empty, "after": encode(result.change.after)}
+            result = operations.deactivate(live, options)
+        text = "\n".join(render_result(result))
+        return {
+            "empty": result.change.empty,
+            "after": encode(result.change.after),
+            "text": text,
+            "json": result_json(result),
+        }
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@package_options
 @machine_options(changing=True)
-def command(dry_run: bool, reach: Reach) -> int:
+def command(dry_run: bool, packages: list[tuple[bool, str]], reach: Reach) -> int:
     """Take back everything that Holdfast did on a machine. People who still own something there are locked, not deleted."""
     from holdfast.deploy.working import words
 
-    verb = words("deactivate", flags=[(dry_run, "--dry-run")])
+    verb = words("deactivate", flags=[(dry_run, "--dry-run"), *packages])
     return perform(reach, machine_aims(reach), verb, planning=dry_run)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, perform
+from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, package_options, perform
 from holdfast.project.evaluation import evaluate
 
 
 @click.command()
 @system_argument
 @click.option("--detailed-exitcode", is_flag=True, help="End with 7 when there is something to change.")
-@click.option(
-    "--irreversible-packages", is_flag=True, help="Go on although the old packages cannot be had any more."
-)
+@package_options
 @machine_options(changing=False)
 @in_process_option
 def command(
-    system: str, detailed_exitcode: bool, irreversible_packages: bool, in_process: bool, reach: Reach
+    system: str, detailed_exitcode: bool, packages: list[tuple[bool, str]], in_process: bool, reach: Reach
 ) -> int:
     """Show what `holdfast switch` would change, and change nothing.
 
@@ -28,10 +26,7 @@ def command(
     from holdfast.deploy.working import words
 
     evaluation = evaluate(system, in_process=in_process)
-    flags = [
-        (detailed_exitcode, "--detailed-exitcode"),
-        (irreversible_packages, "--irreversible-packages"),
-    ]
+    flags = [(detailed_exitcode, "--detailed-exitcode"), *packages]
     return perform(
         reach,
         aims_of(evaluation, reach, named=bool(system)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform
 
 
 @click.command()
@@ -16,17 +16,15 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
     metavar="SECONDS",
     help="Take it back unless the machine can be reached anew within SECONDS.",
 )
-@click.option(
-    "--irreversible-packages", is_flag=True, help="Go on although the old packages cannot be had any more."
-)
+@package_options
 @machine_options(changing=True)
 def command(
-    generation: int | None, dry_run: bool, confirm: int | None, irreversible_packages: bool, reach: Reach
+    generation: int | None, dry_run: bool, confirm: int | None, packages: list[tuple[bool, str]], reach: Reach
 ) -> int:
     """Go back to the generation before, or to GENERATION. Needs no definition: everything is on the machine."""
     from holdfast.deploy.working import words
 
-    flags = [(dry_run, "--dry-run"), (irreversible_packages, "--irreversible-packages")]
+    flags = [(dry_run, "--dry-run"), *packages]
     return perform(
         reach,
         machine_aims(reach),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, perform
+from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, package_options, perform
 from holdfast.project.evaluation import evaluate
 
 
@@ -21,9 +21,7 @@ from holdfast.project.evaluation import evaluate
     metavar="SECONDS",
     help="Take it back unless the machine can be reached anew within SECONDS.",
 )
-@click.option(
-    "--irreversible-packages", is_flag=True, help="Go on although the old packages cannot be had any more."
-)
+@package_options
 @machine_options(changing=True)
 @in_process_option
 def command(
@@ -31,7 +29,7 @@ def command(
     dry_run: bool,
     detailed_exitcode: bool,
     confirm: int | None,
-    irreversible_packages: bool,
+    packages: list[tuple[bool, str]],
     in_process: bool,
     reach: Reach,
 ) -> int:
@@ -57,7 +55,7 @@ def command(
     flags = [
         (dry_run, "--dry-run"),
         (detailed_exitcode, "--detailed-exitcode"),
-        (irreversible_packages, "--irreversible-packages"),
+        *packages,
     ]
     return perform(
         reach,

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from holdfast.host.packages.change import PackageOptions as PackageOptions
     from holdfast.host.packages.change import PackageResult as PackageResult
     from holdfast.host.packages.live import apply as apply
+    from holdfast.host.packages.live import find_stale as find_stale
     from holdfast.host.packages.live import finish as finish
     from holdfast.host.packages.live import jobs_for as jobs_for
     from holdfast.host.packages.live import plan_packages as plan_packages
     from holdfast.host.packages.live import read_package_facts as read_package_facts
     from holdfast.host.packages.live import recover as recover
+    from holdfast.host.packages.live import stale_jobs as stale_jobs
     from holdfast.host.packages.live import undo as undo
     from holdfast.host.packages.wanted import WantedPackages as WantedPackages
     from holdfast.host.packages.wanted import unlocked as unlocked
@@ -27,11 +29,13 @@ else:
         "PackageOptions": "change",
         "PackageResult": "change",
         "apply": "live",
+        "find_stale": "live",
         "finish": "live",
         "jobs_for": "live",
         "plan_packages": "live",
         "read_package_facts": "live",
         "recover": "live",
+        "stale_jobs": "live",
         "undo": "live",
         "WantedPackages": "wanted",
         "unlocked": "wanted",

@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 from holdfast.host.live import Live
-from holdfast.host.packages.apt import applying, planning, reading, undoing
+from holdfast.host.packages.apt import applying, planning, reading, services, undoing
 from holdfast.host.packages.apt.facts import PackageFacts
-from holdfast.host.packages.change import PackageChange, PackageOptions, PackageResult
+from holdfast.host.packages.change import PackageChange, PackageOptions, PackageResult, Stale
 from holdfast.host.packages.record import PackageState
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.state import State
@@ -81,6 +81,16 @@ def recover(live: Live, *, committed: str) -> Literal["finished", "undone"] | No
     if outcome is not None:
         live.reconnect()
     return outcome
+
+
+def find_stale() -> tuple[Stale, ...]:
+    """Units of this machine that still use what was replaced, whoever replaced it."""
+    return services.find_stale()
+
+
+def stale_jobs(stale: Iterable[Stale]) -> tuple[UnitJob, ...]:
+    """Restarts of those that a restart does not harm (pure)."""
+    return services.stale_jobs(stale)
 
 
 def jobs_for(result: PackageResult, manifest: Manifest | None) -> tuple[UnitJob, ...]:

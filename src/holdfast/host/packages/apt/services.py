@@ -121,6 +121,8 @@ def find_stale() -> tuple[Stale, ...]:
             gone = _deleted(entry)
             if gone:
                 unit = _unit_of(entry)
+                if unit.startswith("holdfast"):
+                    continue  # ourselves: gone in a moment
                 files.setdefault(unit, set()).update(gone)
                 name = (entry / "comm").read_text(errors="replace").strip()
                 processes.setdefault(unit, []).append(f"{name} ({entry.name})")
