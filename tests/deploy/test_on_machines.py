@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Generator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from holdfast.base.process import Completed, run
-from holdfast.distro.family import Bootstrapped
-from holdfast.machine import Machine, Settings, boot_layers
+from holdfast.machine import Machine
+from tests.deploy.hosts import behind_ssh, let_in
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 
@@ -65,47 +64,16 @@ class Author:
 
 
 @pytest.fixture(scope="module")
-def tree(bootstrapped: Callable[..., Bootstrapped]) -> Path:
-    return bootstrapped("trixie", "openssh-server", "python3", "sudo").tree
+def tree(machine_root: Callable[[str], Path]) -> Path:
+    return machine_root("trixie")
 
 
 @pytest.fixture(scope="module")
 def author(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Author]:
     """Three machines: one, two and three, for root; ssh is told of them by its configuration."""
     home = tmp_path_factory.mktemp("author")
-    with ExitStack() as stack:
-        author = Author(home, {})
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "key")])
-        config: list[str] = []
-        for name in ("one", "two", "three"):
-            machine = stack.enter_context(boot_layers((tree,), settings=Settings(name=f"deploy-{name}")))
-            let_in(machine, (home / "key.pub").read_text())
-            port = stack.enter_context(machine.forward(22))
-            config.append(f"Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  HostKeyAlias {name}\n")
-            author.targets[name] = machine
-        known = home / "known_hosts"
-        known.write_text("".join(host_key(name, machine) for name, machine in author.targets.items()))
-        config.append(
-            f"Host *\n  User root\n  IdentityFile {home}/key\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n"
-        )
-        (home / "config").write_text("".join(config))
-        wrapper = home / "bin" / "ssh"  # ssh(1) reads the configuration of the account, not of $HOME
-        wrapper.parent.mkdir()
-        wrapper.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {home}/config "$@"\n')
-        wrapper.chmod(0o755)
-        yield author
-
-
-def let_in(machine: Machine, key: str, user: str = "root") -> None:
-    home = machine.succeed(f"getent passwd {user} | cut -d: -f6").strip()
-    machine.succeed(f"install -d -m 700 -o {user} {home}/.ssh")
-    machine.write_file(f"{home}/.ssh/authorized_keys", key)
-    machine.succeed(f"chown {user} {home}/.ssh/authorized_keys; ssh-keygen -A; systemctl restart ssh.service")
-    machine.wait_for_open_port(22)
-
-
-def host_key(name: str, machine: Machine) -> str:
-    return f"{name} {machine.read_file('/etc/ssh/ssh_host_ed25519_key.pub')}"
+    with behind_ssh(home, tree, ("one", "two", "three")) as machines:
+        yield Author(home, machines)
 
 
 def test_a_life_over_ssh(author: Author) -> None:

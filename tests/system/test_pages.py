@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from importlib.resources import files
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from holdfast.base.locks import file_lock
-from holdfast.base.process import run
 from holdfast.store import Store, open_store
-from tests.architecture.checkout import BIN, ROOT, shown
-from tests.system.pages import commands, essence, perform
+from tests.architecture.checkout import ROOT, shown
+from tests.system.pages import agrees, commands, perform
+from tests.system.stage import Here, environment, make_home, make_project, stage
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 PAGES = [
@@ -24,35 +21,17 @@ PAGES = [
 ]
 WITH_COMMANDS = [shown(page) for page in PAGES if any(commands(page.read_text()))]
 STORE_PAGE = "docs/how-to/look-after-the-store.md"
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A reader's home directory, with a program in it for root, who needs no sudo(8)."""
-    home = tmp_path / "home"
-    (home / "bin").mkdir(parents=True)
-    (home / "bin" / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
-    (home / "bin" / "sudo").chmod(0o755)
-    (home / "bin" / "holdfast").symlink_to(BIN / "holdfast")
-    return home
-
-
-def begin(page: str, home: Path, store: Store) -> Path:
-    """Where the reader of a page is: other pages go on with the project of the tutorial."""
-    if "tutorials" in page or page == "README.md":
-        return home
-    project = home / "first"
-    project.mkdir()
-    (project / "systems.py").write_bytes(
-        files("holdfast.cli.templates").joinpath("container.py").read_bytes()
-    )
-    kept = store.root / "pages.lock"
-    with file_lock(kept.with_suffix(".turn"), wait_seconds=600, purpose="the lock of the tutorial"):
-        if not kept.exists():
-            run([BIN / "holdfast", "lock"], cwd=project, env={"HOLDFAST_STORE": str(store.root)})
-            shutil.copy(project / "holdfast.lock", kept)
-    shutil.copy(kept, project / "holdfast.lock")
-    return project
+FROM_NOTHING = {
+    "README.md",
+    "docs/tutorials/first-system.md",
+    "docs/how-to/manage-a-first-host.md",
+    "docs/how-to/manage-remote-hosts.md",
+    "docs/how-to/roll-back.md",
+    "docs/how-to/keep-secrets.md",
+    "docs/how-to/migrate-from-system-manager.md",
+    STORE_PAGE,
+}
+"""Other pages go on with the project of the tutorial."""
 
 
 def small_store(directory: Path) -> Store:
@@ -68,25 +47,24 @@ def small_store(directory: Path) -> Store:
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS)
-def test_the_commands_of_a_page(page: str, home: Path, shared_store: Store, tmp_path: Path) -> None:
+def test_the_commands_of_a_page(
+    page: str, shared_store: Store, tmp_path: Path, machine_root: Callable[[str], Path]
+) -> None:
     store = small_store(tmp_path) if page == STORE_PAGE else shared_store
-    directory = home if page == STORE_PAGE else begin(page, home, store)
-    environment = {
-        "HOME": str(home),
-        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
-        "HOLDFAST_STORE": str(store.root),
-    }
+    home = make_home(tmp_path)
+    here = Here(home if page in FROM_NOTHING else make_project(home, store), environment(home, store))
     notes = tmp_path / "notes"
     notes.mkdir()
     wanted = list(commands((ROOT / page).read_text()))
     done = 0
-    for one, code, out, err in perform(wanted, directory, environment, notes=notes, timeout=600):
-        where = f"{page}:{one.line}: {one.text}\n{out}{err}"
-        assert code == (1 if one.fails else 0), where
-        if one.shown is not None:
-            said = (err if one.fails else out).replace(str(home), "/home/you")
-            assert essence(said) == essence(one.shown), where
-        done += 1
+    with stage(wanted, here, notes=notes, machine_root=machine_root) as shells:
+        for one, code, out, err in perform(wanted, shells, notes):
+            where = f"{page}:{one.line}: {one.text}\n{out}{err}"
+            assert (code != 0) == one.fails, where
+            if one.shown is not None:
+                said = (err if one.fails else out).replace(str(home), "/home/you")
+                assert agrees(said, one.shown), where
+            done += 1
     assert done == len(wanted)
 
 
