@@ -179,9 +179,10 @@ def _has_locale(root: RootDirectory, locale: str) -> bool:
 
 
 def read_unit_facts(root: RootDirectory, manifest: Manifest) -> UnitFacts:
-    """Unit files and the links between them; nothing when ``manifest`` says nothing about units."""
+    """Unit files and the links between them; the links alone when ``manifest`` says nothing about units: what is no longer
+    masked starts where they want it."""
     if not manifest.units:
-        return UnitFacts()
+        return UnitFacts(links=_read_links(root))
     files: dict[str, UnitFile] = {}
     for directory in UNIT_DIRECTORIES:
         for name, node in root.scan(directory).items():
