@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -19,9 +20,28 @@ from holdfast.store import Store, open_store
 _STORE = "HOLDFAST_TEST_STORE"
 """A directory to use and keep, for whoever runs system tests often; by default one that is removed after the run."""
 _MINUTES = 60.0
+MACHINE = (
+    "adduser",
+    "age",
+    "cron",
+    "dbus",
+    "libpam-systemd",
+    "nginx-light",
+    "openssh-server",
+    "python3",
+    "sudo",
+    "tzdata",
+)
+"""What the machines of most tests have: one tree for each release costs less than one for each test's taste."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for number in (
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # which nohup(1) and a shell's "&" have us ignore, and so all we start
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     if _STORE not in os.environ:  # workers find what their controller set
         directory = tempfile.mkdtemp(
             prefix="holdfast-tests-", dir="/var/tmp"
@@ -80,3 +100,9 @@ def bootstrapped(shared_store: Store, package_set: Callable[..., PackageSet]) ->
             return family(wanted.distribution).bootstrap(shared_store, wanted)
 
     return bootstrap
+
+
+@pytest.fixture(scope="session")
+def machine_root(bootstrapped: Callable[..., Bootstrapped]) -> Callable[[str], Path]:
+    """``machine_root("trixie")``: the root of a machine that :data:`MACHINE` is installed on; for reading only."""
+    return lambda release: bootstrapped(release, *MACHINE).tree

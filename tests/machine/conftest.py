@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.distro.family import Bootstrapped
 from holdfast.machine import Machine, Settings, boot_layers
 
 
 @pytest.fixture(scope="session")
-def debian_root(bootstrapped: Callable[..., Bootstrapped]) -> Path:
+def debian_root(machine_root: Callable[[str], Path]) -> Path:
     """A Debian system with a web server, made by our own bootstrap; read only."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    return bootstrapped("trixie", "nginx-light").tree
+    return machine_root("trixie")
 
 
 @pytest.fixture(scope="session")

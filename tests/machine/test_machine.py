@@ -56,9 +56,8 @@ def test_a_deadline_kills_a_command_and_its_children(machine: Machine) -> None:
     with pytest.raises(HoldfastError, match=r"did not finish within 0\.3 seconds"):
         machine.execute("sleep 4321 & sleep 4321", timeout=0.3)
     assert time.monotonic() - started < 3
-    machine.wait_until_fails(
-        "pgrep -f 'sleep 4321'" if machine.execute("command -v pgrep").returncode == 0 else "false"
-    )
+    assert machine.execute(["pgrep", "-f", "^no such process"]).returncode == 1
+    machine.wait_until_fails(["pgrep", "-f", "^sleep 4321"])
 
 
 def test_units_are_waited_for_by_events(machine: Machine) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-import socket
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Completed, ProcessError
 from holdfast.machine import forwarding, transfer, web
+from holdfast.machine.backend import Backend
 from holdfast.machine.bus import SystemdBus
 from holdfast.machine.results import HttpResponse, Shutdown, Unit
 from holdfast.machine.waiting import Deadline
@@ -23,41 +22,6 @@ Command = str | Sequence[str | Path]
 
 _LOGIN = {"HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/sh"}
 _TAIL_LINES = 25
-
-
-class Backend(Protocol):
-    """What a machine needs from the program that runs it."""
-
-    @property
-    def name(self) -> str: ...
-
-    def enter(self, cwd: str) -> tuple[str, ...]:
-        """Words that run the command after them inside, as root. Raises HoldfastError when the machine has stopped."""
-        ...
-
-    def attach(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
-        """Run a program as root on the person's terminal; its exit code. Raises HoldfastError as above."""
-        ...
-
-    def connect_systemd(self) -> socket.socket:
-        """A connection to the private socket of the system's manager. Raises HoldfastError as above."""
-        ...
-
-    def connect(self, host: str, port: int, seconds: float) -> socket.socket:
-        """A TCP connection as a program inside would make it. Raises OSError, or HoldfastError as above."""
-        ...
-
-    def console(self) -> str:
-        """What the system wrote to its console so far, without terminal control codes."""
-        ...
-
-    def restart(self, seconds: float) -> None:
-        """Reboot the system and wait until it is ready again. Raises NotInTime, or HoldfastError as above."""
-        ...
-
-    def power_off(self, seconds: float) -> Shutdown:
-        """Ask the system to power itself off, kill it after ``seconds``; again returns the first result."""
-        ...
 
 
 class Machine:
@@ -332,7 +296,7 @@ class Machine:
         check: bool,
     ) -> Completed:
         words = _words(command)
-        line = (*self._backend.enter(cwd), *words)
+        line = (*self._backend.enter_and_wait(cwd), *words)
         try:
             done = process.run(
                 line, env={**_LOGIN, **(env or {})}, stdin=stdin, check=check, timeout=timeout, shown=words
@@ -340,7 +304,7 @@ class Machine:
         except HoldfastError as error:
             raise self._failure(error) from None
         said = done.stderr.decode(errors="replace")
-        if done.returncode in (126, 127) and said.startswith("nsenter: failed to execute"):
+        if done.returncode in (126, 127) and said.startswith("unshare: failed to execute"):
             raise HoldfastError(f"cannot run {words[0]} on {self.name}", details=said.strip())
         return done
 
