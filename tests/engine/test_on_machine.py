@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.process import Completed
-from holdfast.distro.family import Bootstrapped
 from holdfast.engine.archive import Engine, engine_archive
 from holdfast.engine.launch import EXIT_NO_ENGINE, EXIT_NO_PYTHON, install_script, start_script
 from holdfast.host.own_units import CONFIRM_TIMER, EARLY_UNIT, SWITCH_UNIT
@@ -85,8 +84,8 @@ def make_manifest(files: dict[str, object], **more: object) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def tree(bootstrapped: Callable[..., Bootstrapped]) -> Path:
-    return bootstrapped("trixie", "openssh-server", "python3").tree
+def tree(machine_root: Callable[[str], Path]) -> Path:
+    return machine_root("trixie")
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
 from holdfast.base.process import Completed
-from holdfast.distro.family import Bootstrapped
 from holdfast.engine.archive import engine_archive
 from holdfast.engine.launch import install_script
 from holdfast.machine import Machine, Settings, boot_layers
@@ -64,8 +64,8 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def host(bootstrapped: Callable[..., Bootstrapped], shared_store: Store) -> Generator[Host]:
-    tree = bootstrapped("trixie", "openssh-server", "python3").tree
+def host(machine_root: Callable[[str], Path], shared_store: Store) -> Generator[Host]:
+    tree = machine_root("trixie")
     engine = engine_archive(shared_store)
     with boot_layers((tree,), settings=Settings(name="switch")) as machine:
         machine.succeed(["sh", "-c", install_script(engine.hex)], stdin=engine.path.read_bytes())

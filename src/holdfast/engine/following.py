@@ -81,11 +81,12 @@ class _Process:
         self.descriptor: int | None = None
 
     def is_over(self) -> bool:
+        begun = self._run.has_begun  # asked first: it may begin at any moment
         number = self._run.process
         if number is not None and self.descriptor is None:
             with suppress(OSError):  # an old kernel, or it is gone by now
                 self.descriptor = os.pidfd_open(number)
-        return number is None and self._run.has_begun
+        return begun and number is None
 
     def close(self) -> None:
         if self.descriptor is not None:
