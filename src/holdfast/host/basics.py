@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.host.access import read_access
+from holdfast.host.ending import read_ending
 from holdfast.host.identity import (
     IdentityFacts,
     first_word,
@@ -77,7 +78,8 @@ def read_basics(
     owned = None
     if state is not None and (uids or gids):
         managed = {path: one.node for path, one in state.paths.items()}
-        owned = read_owned(root, accounts, uids, gids, managed=managed, skeleton=skeleton)
+        ending = read_ending(root, manifest, state)
+        owned = read_owned(root, accounts, uids, gids, managed=managed, skeleton=skeleton, ending=ending)
     return Basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),

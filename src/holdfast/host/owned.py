@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from holdfast.host.ending import Ending
 from holdfast.host.nodes import File, Folder, Node, Symlink
 from holdfast.host.retiring import Owned
 from holdfast.host.rooted import RootDirectory
@@ -16,6 +17,7 @@ from holdfast.host.tables import Accounts
 
 SECONDS = 20
 """Longest time that looking may take; what is not seen by then counts as owned."""
+NOTHING_ENDS = Ending()
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCAL = frozenset(
     ["ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "jfs", "reiserfs", "zfs", "bcachefs", "overlay", "tmpfs", "vfat", "exfat", "ntfs3", "erofs"]
@@ -32,17 +34,18 @@ def read_owned(
     *,
     managed: Mapping[str, Node],
     skeleton: Mapping[str, Node],
+    ending: Ending = NOTHING_ENDS,
     seconds: float = SECONDS,
 ) -> Owned:
     """Look until something was found for each of ``uids`` and ``gids``, or everywhere.
 
     ``managed`` are paths of ours, by what they are: they go by themselves. A home that holds nothing but ``skeleton`` and them is not counted,
-    but listed. Homes are looked at first: as a rule, that ends the search.
+    but listed. What is ``ending`` is not counted either. Homes are looked at first: as a rule, that ends the search.
 
     Raises:
         OSError: the root cannot be read.
     """
-    work = _Looking(root, uids, gids, managed, time.monotonic() + seconds)
+    work = _Looking(root, uids, gids, managed, ending, time.monotonic() + seconds)
     for record in accounts.passwd.records():
         if record[2].isdigit() and int(record[2]) in uids:
             work.home(record[5], int(record[2]), skeleton)
@@ -58,15 +61,16 @@ class _Looking:
         uids: frozenset[int],
         gids: frozenset[int],
         managed: Mapping[str, Node],
+        ending: Ending,
         deadline: float,
     ) -> None:
-        self._root, self._managed, self._deadline = root, managed, deadline
+        self._root, self._managed, self._ending, self._deadline = root, managed, ending, deadline
         self._wanted_uids, self._wanted_gids = uids, gids
         self._uids: set[int] = set()
         self._gids: set[int] = set()
         self._processes: dict[int, tuple[str, ...]] = {}
         self._homes: dict[int, dict[str, Node]] = {}
-        self._ignored: set[str] = set(managed)
+        self._ignored: set[str] = {*managed, *ending.paths, *ending.trees}
         self._foreign: frozenset[int] = frozenset()
         self._incomplete = ""
 
@@ -112,8 +116,8 @@ class _Looking:
                 continue
             with suppress(OSError):
                 uid = process.stat().st_uid
-                if uid in self._wanted_uids:
-                    command = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
+                if uid in self._wanted_uids and not self._ending.has_process(_text(process / "cgroup")):
+                    command = _text(process / "comm").strip()
                     self._uids.add(uid)
                     known = self._processes.get(uid, ())
                     self._processes[uid] = tuple(sorted({*known, command}))
@@ -145,7 +149,7 @@ class _Looking:
         for name in inner:
             if self._done() or self._incomplete:
                 return
-            if path == "" and name in _NOWHERE:
+            if (path == "" and name in _NOWHERE) or f"{path}/{name}" in self._ending.trees:
                 continue
             with suppress(OSError):
                 below = os.open(name, _DIRECTORY, dir_fd=descriptor)
@@ -160,6 +164,10 @@ class _Looking:
         ) and path not in self._ignored:
             self._uids |= {status.st_uid} & self._wanted_uids
             self._gids |= {status.st_gid} & self._wanted_gids
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def is_this_machine(root: RootDirectory) -> bool:

@@ -35,7 +35,7 @@ def record(
     wanted: Mapping[str, str], old: Mapping[str, str], located: Mapping[str, Located]
 ) -> Mapping[str, str]:
     """Those of our rules' paths that were not there before them, and the directories that are made for them."""
-    needed = {*wanted, *(str(parent) for path in wanted for parent in _above(path))}
+    needed = _needed(wanted)
     ours = {path: wanted.get(path, "") for path in old if path in needed}
     for path, content in wanted.items():
         found = located[path]
@@ -43,6 +43,16 @@ def record(
             ours.update({parent: "" for parent in found.missing if parent not in ours})
             ours[path] = content
     return ours
+
+
+def dropped(old: Iterable[str], lines: Iterable[str]) -> frozenset[str]:
+    """Those of our paths that no rule asks for any more."""
+    return frozenset(old) - _needed(made_by(lines))
+
+
+def _needed(wanted: Iterable[str]) -> frozenset[str]:
+    paths = tuple(wanted)
+    return frozenset(paths).union(*(_above(path) for path in paths))
 
 
 def _above(path: str) -> list[str]:
