@@ -62,7 +62,8 @@ def host(release: str, hosts: Hosts) -> Generator[Host]:
     try:
         yield shared
         shared.deactivate()
-        assert shared.differences() == []
+        left = shared.differences()
+        assert not left, "\n".join(left)
         whole = True
     finally:
         if not whole:

@@ -31,7 +31,7 @@ _PRINT = f"""
 cd /
 found() {{ find {_KEPT} {_NOISE} "$@" 2>/dev/null; }}
 found -printf '%p %y %m %U:%G %l\\n'
-found -type f -print0 | xargs -0 sha256sum
+found -type f -print0 | xargs -0 sha256sum | sed -E 's/^([0-9a-f]+)  (.*)/\\2 \\1/'
 systemctl list-units --plain --no-legend --full --state=failed | sed 's/ .*/ failed/'
 systemctl list-units --plain --no-legend --full --type=service,socket,timer,path,mount --state=running,listening,waiting,mounted |
     sed 's/ .*/ active/' | grep -v -e '^user@' -e '^run-user-' -e '^user-runtime-dir@' -e '^session-' -e '^init.scope'

@@ -1,0 +1,80 @@
+"""People's accounts, and what they have of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.library import Environment, Files, Users
+from holdfast.options import Module
+from tests.scenarios.host import Host
+
+pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
+
+UNIT = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=default.target\n"
+
+
+def test_existing_group_members(host: Host) -> None:
+    """Who was in a group stays in it; `deactivate` takes out the one whom the definition added, and nobody else."""
+    machine = host.machine
+    machine.succeed("groupadd team; useradd -M -G team,www-data bob; useradd -M eve")
+    before = host.look()
+    try:
+
+        def members(m: Module) -> None:
+            m[Users].users["ada"].groups = ["www-data"]
+            m[Users].groups["team"].members = ["ada"]
+
+        host.switch(members)
+        assert sorted(members_of(host, "team")) == ["ada", "bob"]
+        assert sorted(members_of(host, "www-data")) == ["ada", "bob"]
+        machine.succeed("gpasswd --add eve team")  # by hand, meanwhile
+        host.run("deactivate")
+        assert members_of(host, "team") == ["bob", "eve"], "bob was there before, eve is somebody else's"
+        assert members_of(host, "www-data") == ["bob"]
+        machine.succeed("gpasswd --delete eve team")
+        assert host.look() == before
+    finally:
+        host.deactivate()
+        machine.succeed("userdel bob; userdel eve; groupdel team")
+
+
+def members_of(host: Host, group: str) -> list[str]:
+    return host.machine.succeed(["getent", "group", group]).strip().rpartition(":")[2].split(",")
+
+
+def test_home_manager(host: Host, tmp_path: Path) -> None:
+    """A person's own unit runs in their own service manager, their file is in their home, and their program on their PATH.
+
+    There is no Home Manager: files below the home with the person as owner, `linger`, and `~/.local/bin` on the PATH do it.
+    """
+    machine = host.machine
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho of my own\n")
+    tool.chmod(0o755)
+    home = "/home/grace"
+
+    def grace(m: Module) -> None:
+        m[Users].users["grace"].linger = True
+        m[Environment].path_prepend = ["~/.local/bin"]
+        units = f"{home}/.config/systemd/user"
+        mine = m[Files]
+        mine[f"{home}/.config/app.conf"].text = "color = red\n"
+        mine[f"{home}/.local/bin/tool"].source = tool
+        mine[f"{units}/hers.service"].text = UNIT
+        mine[f"{units}/default.target.wants/hers.service"].link = "../hers.service"
+        for path in (".config", ".config/systemd", ".config/systemd/user", ".config/systemd/user/default.target.wants", ".local", ".local/bin"):  # fmt: skip
+            mine[f"{home}/{path}"].directory = True
+            mine[f"{home}/{path}"].user = mine[f"{home}/{path}"].group = "grace"
+        for path in (".config/app.conf", ".local/bin/tool", ".config/systemd/user/hers.service", ".config/systemd/user/default.target.wants/hers.service"):  # fmt: skip
+            mine[f"{home}/{path}"].user = mine[f"{home}/{path}"].group = "grace"
+
+    host.switch(grace)
+    assert host.stat(f"{home}/.config/app.conf") == "644 grace:grace regular file"
+    machine.wait_until_succeeds("pgrep -u grace -x sleep", timeout=10)
+    manager = "systemctl --user --machine=grace@ --no-pager"
+    assert machine.succeed(f"{manager} show -P ActiveState hers.service").strip() == "active"
+    assert machine.succeed(["su", "-", "grace", "-c", "tool"]) == "of my own\n"
+    machine.succeed(f"{manager} stop hers.service")  # hers to decide
+    assert machine.failed_units() == ()
