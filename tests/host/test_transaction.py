@@ -31,6 +31,7 @@ FIRST: dict[str, Entry] = {
     "/etc/motd": TextFile("ours\n"),
     "/etc/link": Link("motd"),
     "/srv/x": TextFile("a file that becomes a directory"),
+    "/srv/z/y": TextFile("in a directory that becomes a file"),
     "/srv/gone/deep": TextFile("goes with its directory"),
     "/opt": Directory("0711"),
 }
@@ -38,6 +39,7 @@ SECOND: dict[str, Entry] = {
     "/etc/motd": TextFile("ours, changed\n", mode="0640"),
     "/etc/link": TextFile("no link any more"),
     "/srv/x/y": TextFile("in a directory that was a file"),
+    "/srv/z": TextFile("a file that was a directory"),
     "/srv/new/deep/er": TextFile("new"),
     "/opt": Directory("0755"),
 }

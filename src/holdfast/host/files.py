@@ -60,7 +60,7 @@ class Files:
         self._live, self._root = live, live.root
         self._transaction = transaction
         self._held_path = held
-        self._contents = Contents(contents or {}, live.root, live.blobs)
+        self.contents = Contents(contents or {}, live.root, live.blobs)
         self._certain = True
         self._devices: dict[int, int] = {}
         """An open directory on each file system that was written to."""
@@ -163,7 +163,7 @@ class Files:
             if isinstance(action, PutLink):
                 os.symlink(action.node.target, self._temporary(key), dir_fd=directory)
             else:
-                self._contents.make(directory, self._temporary(key), action.node, action.attributes)
+                self.contents.make(directory, self._temporary(key), action.node, action.attributes)
                 if action.edit:
                     with suppress(
                         OSError
@@ -257,7 +257,8 @@ class Files:
             elif isinstance(action, (PutFile, PutLink)) and (
                 self._certain or _node_in(directory, name) == action.node
             ):
-                with suppress(FileNotFoundError):
+                # A directory there is the one that was, put back by a recovery that did not come to its end.
+                with suppress(FileNotFoundError, IsADirectoryError):
                     os.unlink(name, dir_fd=directory)
 
     def _put_back(self, key: str, directory: int, name: str, before: Node) -> None:

@@ -55,6 +55,8 @@ class Settings:
     """A host name label; also the container's host name if its root has no ``/etc/hostname``."""
     upper: Path | Scratch = field(default_factory=Scratch)
     """Where changes go: memory by default, or a directory to keep."""
+    volatile: bool = True
+    """Nothing inside waits for the disk (fsync(2) does nothing); False where what it wrote must outlast a power cut."""
     binds: Mapping[str, Bind] = field(default_factory=dict[str, Bind])
     network: bool = False
     """Use this machine's network instead of a private one with ``lo`` alone."""
@@ -118,7 +120,7 @@ def _started(layers: tuple[Path, ...], settings: Settings) -> Generator[Containe
         # nspawn keeps locks and propagation directories there; ours must not meet the machine's.
         Path("/run/systemd/nspawn").mkdir(parents=True, exist_ok=True)
         kernel.mount("nspawn", "/run/systemd/nspawn", "tmpfs", 0, "mode=0755,size=4m")
-        place = mount_root(Root(layers, upper=settings.upper), stand)
+        place = mount_root(Root(layers, upper=settings.upper, volatile=settings.volatile), stand)
         with explain_os_errors("prepare /etc/machine-id of the root file system"):
             _empty_machine_id(place)
         return place

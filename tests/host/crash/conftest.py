@@ -12,6 +12,7 @@ from typing import Any
 import jeepney
 import pytest
 
+from holdfast.base.process import Completed
 from holdfast.distro.family import Bootstrapped
 from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.sandbox import Bind
@@ -20,8 +21,6 @@ _ROOT = Path(__file__).resolve().parents[3]
 _ENVIRONMENT = {"PYTHONPATH": "/holdfast-src:/holdfast-lib:/holdfast-tests", "PYTHONPYCACHEPREFIX": "/holdfast-pyc"}
 SEED = int(os.environ.get("HOLDFAST_CRASH_SEED", "1"))
 MOMENTS = int(os.environ.get("HOLDFAST_CRASH_MOMENTS", "200"))
-
-Ask = Callable[..., dict[str, Any]]  # Any: JSON
 
 
 def binds(compiled: Path, debs: Path) -> Mapping[str, Bind]:
@@ -34,16 +33,21 @@ def binds(compiled: Path, debs: Path) -> Mapping[str, Bind]:
     }
 
 
-def ask(machine: Machine, do: str, **more: object) -> dict[str, Any]:
-    """Have the program in the machine do something; fails with what it says is wrong."""
-    asked = {"do": do, "seed": SEED, **more}
-    print(f"HOLDFAST_CRASH_SEED={SEED}: {asked}")
-    done = machine.execute(
+def execute(machine: Machine, asked: Mapping[str, object]) -> Completed:
+    """Have the program in the machine do something."""
+    return machine.execute(
         ["python3", "-m", "tests.host.crash.driver"],
         stdin=json.dumps(asked).encode(),
         env=_ENVIRONMENT,
         timeout=300,
     )
+
+
+def ask(machine: Machine, do: str, **more: object) -> dict[str, Any]:
+    """Have the program in the machine do something and answer; fails with what it says is wrong."""
+    asked = {"do": do, "seed": SEED, **more}
+    print(f"HOLDFAST_CRASH_SEED={SEED}: {asked}")
+    done = execute(machine, asked)
     assert done.returncode == 0, done.stderr.decode()
     answer: dict[str, Any] = json.loads(done.stdout)
     print(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import stat
@@ -45,7 +46,8 @@ def look(live: Live, *, recorded: bool = True) -> Look:
     if recorded:
         found |= {"state": _state(live), "kept": sorted(path.name for path in (_HOME / "kept").iterdir())}
         found["left"] = sorted(path.name for path in _HOME.iterdir())
-    return found
+    document: Look = json.loads(json.dumps(found))
+    return document
 
 
 def _tree(roots: Iterable[str]) -> Iterable[tuple[str, list[object]]]:

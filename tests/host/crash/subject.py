@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
 import random
 import re
 import select
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,10 +24,15 @@ from holdfast.host.change import Wanted
 from holdfast.host.live import Live, open_live
 from holdfast.manifest.document import manifest_digest
 from tests.host.crash.looking import Look, differences, look, main_process
-from tests.host.crash.systems import FOREIGN, UNCHANGED
+from tests.host.crash.systems import FOREIGN, FOREIGN_LINKS, UNCHANGED
 
 SPARED = ("ssh.service", "systemd-journald.service", UNCHANGED)
 """Nothing of these changes, so their processes must be the same ones afterwards."""
+DISK = Path("/holdfast-disk")
+"""A directory on the machine's disk, where it has one that forgets what was not written."""
+_SHUTDOWN = 0x8004587D
+_POWER_OFF = 0x4321FEDC
+_BEGUN = "."
 _SETTLES = 5.0
 """Seconds that a machine may take until it is what it is to become: systemd forks before it executes."""
 _ONE_FILE = re.compile(r"(undo )?\d+-\d+")
@@ -57,11 +65,16 @@ class Subject:
     wanted: dict[str, Wanted]
     seen: dict[str, Look] = field(default_factory=dict)
     """What each is when nothing goes wrong."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The generation that each is, when no run is open."""
     now: str = ""
     seconds: float = 0.0
     """The longest whole run."""
     spared: dict[str, object] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.digests = {name: manifest_digest(wanted.manifest) for name, wanted in self.wanted.items()}
 
     # ----- whole runs
 
@@ -88,14 +101,9 @@ class Subject:
     def towards(self, name: str, verb: str) -> Verb:
         """``switch`` makes a new generation; ``rollback`` takes one that is there."""
         if verb == "rollback":
-            number = self.number(name)
+            number = self.numbers[name]
             return lambda machine: operations.rollback(machine, number)
         return lambda machine: operations.switch(machine, self.wanted[name])
-
-    def number(self, name: str) -> int:
-        with live() as machine:
-            digest = manifest_digest(self.wanted[name].manifest)
-            return max(one.number for one in operations.generations(machine) if one.manifest == digest)
 
     def forget_old(self) -> None:
         """Keep one generation of each, the current one if it is one."""
@@ -106,8 +114,31 @@ class Subject:
             for one in listed:
                 if one.number != kept[one.manifest]:
                     operations.delete_generation(machine, one.number)
+        self.find_numbers()
+
+    def find_numbers(self) -> None:
+        """The lowest of each: the highest may be of a run that is going to be taken back."""
+        with live() as machine:
+            listed = {one.manifest: one.number for one in reversed(operations.generations(machine))}
+        self.numbers = {name: listed[digest] for name, digest in self.digests.items() if digest in listed}
 
     # ----- interrupted runs
+
+    def window(self) -> float:
+        """Seconds of a run from its journal to its end; the run is made."""
+        started = 0.0
+
+        def checkpoint(where: str) -> None:
+            nonlocal started
+            if where == "journal":
+                started = time.monotonic()
+
+        with live() as machine:
+            machine.checkpoint = checkpoint
+            self.towards(self.other, "switch")(machine)
+        self.now = self.other
+        self.forget_old()
+        return time.monotonic() - started
 
     def points(self, verb: str = "switch") -> list[str]:
         """Every place at which a run to the other definition can be made to end, in order; the run is made."""
@@ -163,6 +194,9 @@ def make_foreign() -> None:
     for path, text in FOREIGN.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
+    for path, target in FOREIGN_LINKS.items():
+        if not Path(path).is_symlink():
+            Path(path).symlink_to(target)
     with live() as machine:
         assert machine.systemd is not None
         machine.systemd.reload()
@@ -190,8 +224,12 @@ def steps_of(points: list[str], stride: int) -> list[int]:
     ]
 
 
-def die(verb: Verb, *, at: int | None = None, after: float = 0.0) -> bool:
+def die(
+    verb: Verb, *, at: int | None = None, after: float = 0.0, begun: bool = False, power: bool = False
+) -> bool:
     """Do something in a process that gets SIGKILL at checkpoint ``at``, or ``after`` so many seconds; whether that came in time.
+
+    ``begun``: the seconds are counted from when the journal is there, before which nothing changes. ``power``: the machine dies with it.
 
     Raises:
         Wrong: it failed before that; says how.
@@ -200,13 +238,21 @@ def die(verb: Verb, *, at: int | None = None, after: float = 0.0) -> bool:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        _do_and_exit(verb, at, writing)
+        _do_and_exit(verb, at, writing, cut_power if power else vanish)
     os.close(writing)
-    if at is None:
-        _sleep(child, after)
-        os.kill(child, signal.SIGKILL)
     with os.fdopen(reading, "rb") as said:
-        told = said.read().decode()
+        if at is None:
+            descriptor = os.pidfd_open(child)
+            if begun:
+                said.peek(1)
+            select.select([descriptor], [], [], after)
+            os.close(descriptor)
+            if power:
+                cut_power()
+            os.kill(child, signal.SIGKILL)
+        told = said.read().decode().lstrip(_BEGUN)
+        if power and not told:
+            time.sleep(60)  # which is not going to last
     _, status = os.waitpid(child, 0)
     if os.waitstatus_to_exitcode(status) == -signal.SIGKILL:
         return True
@@ -215,24 +261,36 @@ def die(verb: Verb, *, at: int | None = None, after: float = 0.0) -> bool:
     return False
 
 
-def _sleep(child: int, seconds: float) -> None:
-    """Until then, or until the child has ended."""
-    descriptor = os.pidfd_open(child)
-    select.select([descriptor], [], [], seconds)
-    os.close(descriptor)
+def _do_and_exit(verb: Verb, at: int | None, writing: int, end: Callable[[], None]) -> None:
+    """``writing`` gets a byte when the journal is there, and the error if there is one."""
 
+    def tell(where: str) -> None:
+        if where == "journal" or where.startswith("undo"):
+            os.write(writing, _BEGUN.encode())
+            machine.checkpoint = lambda _where: None
 
-def _do_and_exit(verb: Verb, at: int | None, writing: int) -> None:
     try:
         with live() as machine:
-            if at is not None:
-                machine.checkpoint = counting(at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            machine.checkpoint = tell if at is None else counting(at, end)
             verb(machine)
     except BaseException as error:
         details = getattr(error, "details", "")
         os.write(writing, f"{traceback.format_exc()}\n{details}".encode()[:60000])
     finally:
         os._exit(0)
+
+
+def vanish() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def cut_power() -> None:
+    """What is not on the disk now is lost: the file system goes down as it is, see EXT4_IOC_SHUTDOWN, and the machine with it."""
+    if DISK.exists():
+        descriptor = os.open(DISK, os.O_RDONLY)
+        fcntl.ioctl(descriptor, _SHUTDOWN, (2).to_bytes(4, sys.byteorder))  # EXT4_GOING_FLAGS_NOLOGFLUSH
+    ctypes.CDLL(None).reboot(_POWER_OFF)  # reboot(2): of a PID namespace, it kills all that is in it, at once
+    time.sleep(60)
 
 
 def counting(at: int, then: Callable[[], object]) -> Callable[[str], None]:

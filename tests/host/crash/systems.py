@@ -28,6 +28,9 @@ FOREIGN: Mapping[str, str] = {
     "/etc/systemd/system/theirs.service": "[Service]\nEnvironment=VERSION=theirs\nExecStart=/usr/bin/sleep infinity\n",
 }
 """What is on the machine before Holdfast comes."""
+FOREIGN_LINKS: Mapping[str, str] = {
+    "/etc/systemd/system/multi-user.target.wants/theirs.service": "/etc/systemd/system/theirs.service"
+}
 _EVER = "ExecStart=/usr/bin/sleep infinity\n"
 _WANTED = ("multi-user.target",)
 
@@ -44,8 +47,12 @@ def large(which: str, files: int = FILES) -> Manifest:
         users=_users(which),
         groups={"crew": Group(members=("both",))} if which == "A" else {"team": Group(system=True)},
         tmpfiles=(f"d /run/workload-{which} 0750 root root -",),
-        sysctl={SYSCTL: "63" if which == "A" else "62"},
+        sysctl={SYSCTL: _sysctl(which)},
     )
+
+
+def _sysctl(which: str) -> str:
+    return "63" if which == "A" else "62"
 
 
 def _files(which: str, count: int) -> dict[str, Entry]:
@@ -65,6 +72,7 @@ def _files(which: str, count: int) -> dict[str, Entry]:
             files[path] = TextFile("owned\n", "0640", *owner)
         else:
             files[path] = TextFile(text)
+    files["/etc/sysctl.d/60-holdfast.conf"] = TextFile(f"{SYSCTL} = {_sysctl(which)}\n")  # as the library does
     if which == "A":
         files["/srv/x"] = TextFile("a file that becomes a directory\n")
         files["/etc/workload-motd"] = TextFile("ours\n")
