@@ -64,6 +64,11 @@ def test_nothing_is_one_sentence() -> None:
     assert render_change(change(generation=None)) == ["Nothing to change."]
 
 
+def test_what_is_only_recorded_is_one_sentence() -> None:
+    said = "Nothing on the machine changes: generation 4 is recorded."
+    assert render_change(change(Commit(()))) == [said]
+
+
 FILES = (
     MOTD,
     FileChange("/etc/old", File(A), Absent(), "no longer declared"),

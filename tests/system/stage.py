@@ -94,6 +94,9 @@ def stage(
     binds = {str(ROOT): Bind(ROOT), str(notes): Bind(notes, writable=True)} if local else {}
     home = Path(here.environment["HOME"])
     with behind_ssh(home, machine_root(release), names, binds=binds) as machines:
+        for name, machine in machines.items():
+            machine.write_file("/etc/hostname", f"{name}\n")
+            machine.write_file("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n")
         for name in local:
             machines[name].succeed(["ln", "-s", str(BIN / "holdfast"), "/usr/local/bin/"])
         yield {HERE: here, **{name: There(machine) for name, machine in machines.items()}}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from holdfast.base.errors import HoldfastError
+from holdfast.cli.arguments import complete_system
 from holdfast.cli.progress import show_progress
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Reach:
     wait: int | None
     as_json: bool
     verbose: bool
+    systems: tuple[str, ...] = ()
 
 
 _TARGETS = (
@@ -78,6 +80,11 @@ _TARGETS = (
         "--json", "as_json", is_flag=True, help="Print the result as JSON; progress as JSON lines on stderr."
     ),
 )  # fmt: skip
+_BY_SYSTEM = click.option(
+    "--system", "systems",
+    multiple=True, metavar="NAME", shell_complete=complete_system,
+    help="Work on the machines of these systems: a name, a glob or tag:NAME; may be repeated.",
+)  # fmt: skip
 _CHANGING = (
     click.option("--batch", metavar="N|N%", help="Work in waves of so many; after a failure no next one begins."),
     click.option(
@@ -115,8 +122,8 @@ def package_options(function: F) -> F:
     return made  # type: ignore[no-any-return]
 
 
-def machine_options(*, changing: bool) -> Callable[[F], F]:
-    """The shared options, handed to the command as one ``reach``."""
+def machine_options(*, changing: bool, by_system: bool = False) -> Callable[[F], F]:
+    """The shared options, handed to the command as one ``reach``. ``by_system``: with those of :func:`machine_aims`."""
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -127,7 +134,8 @@ def machine_options(*, changing: bool) -> Callable[[F], F]:
             return function(*arguments, reach=Reach(**shared), **options)
 
         made: Any = collected
-        for option in reversed((*_TARGETS, *(_CHANGING if changing else ()))):
+        options = (*((_BY_SYSTEM,) if by_system else ()), *_TARGETS, *(_CHANGING if changing else ()))
+        for option in reversed(options):
             made = option(made)
         return made  # type: ignore[no-any-return]
 
@@ -160,13 +168,18 @@ def aims_of(evaluation: Evaluation, reach: Reach, *, named: bool) -> tuple[Aim, 
     if len(evaluation.systems) == 1:
         (system,) = evaluation.systems
         return (Aim(system.manifest.target or LOCAL, system),)
-    homeless = [system.name for system in evaluation.systems if system.manifest.target is None]
-    if homeless:
-        raise HoldfastError(
-            f"these systems do not say which machine they are for: {', '.join(homeless)}",
-            resolution='Write System(..., target="root@HOST"), or name one system and --target-host.',
-        )
-    return tuple(Aim(system.manifest.target or LOCAL, system) for system in evaluation.systems)
+    return tuple(Aim(_home(system, evaluation), system) for system in evaluation.systems)
+
+
+def _home(system: EvaluatedSystem, evaluation: Evaluation) -> str:
+    """The machine that a system is for."""
+    if system.manifest.target is not None:
+        return system.manifest.target
+    homeless = [one.name for one in evaluation.systems if one.manifest.target is None]
+    raise HoldfastError(
+        f"these systems do not say which machine they are for: {', '.join(homeless)}",
+        resolution='Write System(..., target="root@HOST"), or name one system and --target-host.',
+    )
 
 
 def _for_this_machine(evaluation: Evaluation) -> EvaluatedSystem:
@@ -190,8 +203,22 @@ def _for_this_machine(evaluation: Evaluation) -> EvaluatedSystem:
 
 
 def machine_aims(reach: Reach) -> tuple[Aim, ...]:
-    """The machines that the command line names, without any definition; else this one."""
-    return tuple(Aim(host) for host in dict.fromkeys(reach.hosts or (LOCAL,)))
+    """The machines that the command line names, or those of the systems that it names; else this one.
+
+    Raises:
+        HoldfastError: there is no such system, or it does not say which machine it is for.
+    """
+    if not reach.systems:
+        return tuple(Aim(host) for host in dict.fromkeys(reach.hosts or (LOCAL,)))
+    from holdfast.project.evaluation import evaluate
+
+    if reach.hosts or reach.root is not None:
+        raise click.UsageError("--system says which machines: leave out --target-host and --root.")
+    evaluations = [evaluate(selector) for selector in reach.systems]
+    aims = [
+        Aim(_home(system, evaluation), system) for evaluation in evaluations for system in evaluation.systems
+    ]
+    return tuple({(aim.host, aim.system.name if aim.system else ""): aim for aim in aims}.values())
 
 
 def perform(

@@ -45,6 +45,8 @@ COMMANDS = {
     "adopt": Entry("Machines", "Accept what was changed by hand."),
     "repair": Entry("Machines", "Put back what was changed by hand."),
     "confirm": Entry("Machines", "Keep a change that waits to be confirmed."),
+    "follow": Entry("Machines", "Follow the change that is under way, or show how the last one ended."),
+    "recover": Entry("Machines", "Finish or take back what was interrupted."),
     "deactivate": Entry("Machines", "Give a machine back as it was found."),
     "generations": Entry("Machines", "List, show, forget and activate generations on machines."),
     "import": Entry("Machines", "Take over a machine from another tool.", "import_"),

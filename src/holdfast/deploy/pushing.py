@@ -80,6 +80,8 @@ def _missing(talk: Conversation, blobs: dict[Digest, int]) -> list[Digest]:
 
 
 def _send(talk: Conversation, store: Store, missing: Sequence[Digest], total: int) -> int:
+    if not missing:
+        return 0
     with stage("Sending", total=total, unit="bytes") as progress:
         for digest in missing:
             with store.blobs.open(digest) as blob:

@@ -73,7 +73,7 @@ class Generations:
                 "there is no generation to go back to"
                 if self._current is not None
                 else "there is no generation yet: nothing was ever activated here",
-                resolution="`holdfast generations list` shows those that are there."
+                resolution="`holdfast generations list` shows those that are there; `holdfast deactivate` gives the machine back as it was found."
                 if self._current is not None
                 else "Run `holdfast switch` first.",
             )

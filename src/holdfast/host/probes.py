@@ -86,7 +86,8 @@ def _try(probe: Probe) -> str:
         if isinstance(probe, CommandProbe):
             done = process.run(probe.command, check=False, timeout=_ONE_TRY_SECONDS)
             said = (done.stderr + done.stdout).decode(errors="replace").strip()[-500:]
-            return "" if done.returncode == 0 else f"exit code {done.returncode}: {said}"
+            told = f"exit code {done.returncode}" + (f": {said}" if said else "")
+            return "" if done.returncode == 0 else told
         if isinstance(probe, TcpProbe):
             socket.create_connection((probe.host, probe.port), timeout=_ONE_TRY_SECONDS).close()
             return ""

@@ -55,6 +55,8 @@ def render_change(change: Change, style: Style = plain, *, diffs: bool = True) -
             style("bad", "This would be refused:"),
             *(f"  - {printable(text)}" for text in change.problems),
         ]
+    if len(lines) == 1 and not change.problems:
+        return [*remarks, _only_recorded(change)]
     return [*lines, *(["", *remarks] if remarks else []), "", summary(change)]
 
 
@@ -188,6 +190,13 @@ def _title(change: Change) -> str:
 def _nothing(change: Change) -> str:
     at = "" if change.generation is None else f": generation {change.generation} is current"
     return f"Nothing to change{at}."
+
+
+def _only_recorded(change: Change) -> str:
+    """A change of what is known about a machine, not of the machine: a first generation, another name, a wish that holds already."""
+    if change.generation is None:
+        return "Nothing on the machine changes."
+    return f"Nothing on the machine changes: generation {change.generation} is recorded."
 
 
 def _remarks(change: Change, style: Style) -> list[str]:

@@ -9,7 +9,7 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def command(paths: tuple[str, ...], reach: Reach) -> int:
     """Accept what was changed by hand at managed PATHs, or at all that drifted, until the definition says something new."""
     from holdfast.deploy.working import words

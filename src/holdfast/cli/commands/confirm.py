@@ -8,7 +8,7 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 
 
 @click.command()
-@machine_options(changing=False)
+@machine_options(changing=False, by_system=True)
 def command(reach: Reach) -> int:
     """Keep a change that was made with --confirm and waits. Over ssh `switch --confirm` does this by itself."""
     return perform(reach, machine_aims(reach), ("confirm",))

@@ -10,7 +10,7 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, package_
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @package_options
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def command(dry_run: bool, packages: list[tuple[bool, str]], reach: Reach) -> int:
     """Take back everything that Holdfast did on a machine. People who still own something there are locked, not deleted."""
     from holdfast.deploy.working import words

@@ -18,7 +18,7 @@ def command() -> None:
 
 
 @command.command("list")
-@machine_options(changing=False)
+@machine_options(changing=False, by_system=True)
 def list_all(reach: Reach) -> int:
     """List the generations on a machine. Needs no definition."""
     return perform(reach, machine_aims(reach), ("generations", "list"), planning=True)
@@ -26,7 +26,7 @@ def list_all(reach: Reach) -> int:
 
 @command.command()
 @_NUMBER
-@machine_options(changing=False)
+@machine_options(changing=False, by_system=True)
 def show(generation: int, reach: Reach) -> int:
     """Print the manifest of GENERATION."""
     return perform(reach, machine_aims(reach), ("generations", "show", str(generation)), planning=True)
@@ -35,7 +35,7 @@ def show(generation: int, reach: Reach) -> int:
 @command.command()
 @_NUMBER
 @_DRY_RUN
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def delete(generation: int, dry_run: bool, reach: Reach) -> int:
     """Forget GENERATION: it cannot be gone back to any more."""
     from holdfast.deploy.working import words
@@ -47,14 +47,14 @@ def delete(generation: int, dry_run: bool, reach: Reach) -> int:
 @command.command()
 @click.option(
     "--keep",
-    type=click.IntRange(0),
+    type=click.IntRange(1),
     default=5,
     show_default=True,
     metavar="N",
     help="How many to keep beside the current one.",
 )
 @_DRY_RUN
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def prune(keep: int, dry_run: bool, reach: Reach) -> int:
     """Forget all but the newest generations."""
     from holdfast.deploy.working import words
@@ -92,7 +92,7 @@ def prepopulate(system: str, dry_run: bool, in_process: bool, reach: Reach) -> i
 @command.command()
 @click.argument("generation", type=click.IntRange(1), required=False)
 @_DRY_RUN
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def activate(generation: int | None, dry_run: bool, reach: Reach) -> int:
     """Activate a recorded GENERATION; without a number, the newest."""
     from holdfast.deploy.working import words

@@ -10,7 +10,7 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def command(paths: tuple[str, ...], dry_run: bool, reach: Reach) -> int:
     """Put managed PATHs, or all that drifted, back to what the current generation says."""
     from holdfast.deploy.working import words

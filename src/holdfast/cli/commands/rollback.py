@@ -17,7 +17,7 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, package_
     help="Take it back unless the machine can be reached anew within SECONDS.",
 )
 @package_options
-@machine_options(changing=True)
+@machine_options(changing=True, by_system=True)
 def command(
     generation: int | None, dry_run: bool, confirm: int | None, packages: list[tuple[bool, str]], reach: Reach
 ) -> int:

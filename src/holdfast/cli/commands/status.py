@@ -9,7 +9,7 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 
 @click.command()
 @click.option("--detailed-exitcode", is_flag=True, help="End with 7 when something was changed by hand.")
-@machine_options(changing=False)
+@machine_options(changing=False, by_system=True)
 def command(detailed_exitcode: bool, reach: Reach) -> int:
     """Show which generation is current, what was changed by hand, and what waits. Needs no definition."""
     from holdfast.deploy.working import words
