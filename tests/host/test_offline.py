@@ -241,3 +241,18 @@ def test_newer_state_is_refused(tmp_path: Path) -> None:
 def test_missing_root_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(HoldfastError, match="cannot open the root"):
         run(a_manifest(), tmp_path / "nothing")
+
+
+@ours
+def test_directories_made_for_files_in_a_home_are_the_persons(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    entries: dict[str, Entry] = {
+        "/home/ann/.config/app/conf": TextFile("x", user="ann"),
+        "/home/ann/.local/bin/tool": Link("/usr/bin/true"),
+        "/home/annex/a/b": TextFile("x"),
+    }
+    run(a_manifest(users={"ann": User(uid=1234)}, files=entries), root)
+    made = ("home/ann/.config/app", "home/ann/.local", "home/ann/.local/bin", "home/annex/a")
+    assert [(root / path).stat().st_uid for path in made] == [1234, 1234, 1234, 0]
+    run(a_manifest(), root)
+    assert list((root / "home").iterdir()) == []

@@ -77,7 +77,8 @@ def read_basics(
         _read_skeleton(root, "", skeleton, contents)
     owned = None
     if state is not None and (uids or gids):
-        managed = {path: one.node for path, one in state.paths.items()}
+        managed = {path: root.locate(path).node for path in state.parents}
+        managed |= {path: one.node for path, one in state.paths.items()}
         ending = read_ending(root, manifest, state)
         owned = read_owned(root, accounts, uids, gids, managed=managed, skeleton=skeleton, ending=ending)
     return Basics(

@@ -50,6 +50,14 @@ class Planning:
         """Real path to the path as it was declared."""
         for path in wishes.nodes:
             self._wished.setdefault(facts.located[path].real, path)
+        low, high = facts.basics.ranges.uid
+        self._people = [
+            record
+            for accounts in (wishes.settled.accounts, facts.basics.accounts)
+            for record in accounts.passwd.records()
+            if record[2].isdigit() and low <= int(record[2]) <= high and record[3].isdigit()
+            if record[5].startswith("/") and record[5].strip("/")
+        ]
         self._needed = {parent for real in self._wished for parent in _parents(real)}
         self._tmpfiles: Mapping[str, str] = state.tmpfiles if state else {}
         self._going: set[str] = set(facts.gone)
@@ -65,7 +73,9 @@ class Planning:
             if path in dropped or path in self.facts.gone:
                 self._restore(self.facts.managed[path], self._old[path])
             elif path not in self._wished:
-                self.actions.append(put(path, Absent(), Folder(), "nothing of ours is in it any more"))
+                self.actions.append(
+                    put(path, Absent(), self._parent(path), "nothing of ours is in it any more")
+                )
         for path, node in sorted(self.wishes.settled.leftovers.items(), reverse=True):
             if path not in self._wished and self.facts.located[path].node == node:
                 self._keep(path, node, "home of a deleted user")
@@ -273,12 +283,20 @@ class Planning:
                 continue
             self._made.add(parent)
             wish = self.wishes.nodes.get(self._wished.get(parent, "")) or self.wishes.once.get(parent)
-            node = wish.node if wish else Folder("0700" if parent == places.HOME else "0755")
+            node = wish.node if wish else self._parent(parent)
             if not isinstance(node, Folder):
                 continue  # a file is declared there: that is reported as a problem of its own
             if managed and wish is None:
                 self._parents.add(parent)
             self.actions.append(MakeDirectory(parent, node, f"for {located.real}"))
+
+    def _parent(self, path: str) -> Folder:
+        """A directory that nobody declared. In a person's home it is that person's, who may want to put more into it."""
+        homes = [record for record in self._people if path.startswith(f"{record[5].rstrip('/')}/")]
+        if not homes:
+            return Folder("0700" if path == places.HOME else "0755")
+        nearest = max(homes, key=lambda record: len(record[5]))
+        return Folder("0755", int(nearest[2]), int(nearest[3]))
 
     def _keep(self, real: str, node: Node, reason: str) -> None:
         """Keep the content of a file before it goes."""

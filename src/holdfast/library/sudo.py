@@ -77,7 +77,7 @@ def sudo(m: Module) -> None:
         m[Packages].install = ["sudo"]
         m[Files][SUDOERS].text = lazy(_text)
         m[Files][SUDOERS].mode = "0440"
-        m[Hooks].after_switch = [["/usr/sbin/visudo", "--check", "--quiet"]]
+        m[Hooks].after_switch = [["/usr/sbin/visudo", "--check"]]
 
 
 def _says_something(c: Config) -> bool:

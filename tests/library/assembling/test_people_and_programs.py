@@ -224,7 +224,7 @@ def test_sudo() -> None:
 
     made = evaluated(module).manifest
     assert made.packages.install == ("sudo",)
-    assert made.after_switch == (("/usr/sbin/visudo", "--check", "--quiet"),)
+    assert made.after_switch == (("/usr/sbin/visudo", "--check"),)
     assert made.files == {
         "/etc/sudoers.d/holdfast": TextFile(
             NOTICE + "%sudo ALL=(ALL : ALL) NOPASSWD: ALL\n# deploy\n"
