@@ -304,7 +304,7 @@ class Machine:
         except HoldfastError as error:
             raise self._failure(error) from None
         said = done.stderr.decode(errors="replace")
-        if done.returncode in (126, 127) and said.startswith("unshare: failed to execute"):
+        if done.returncode in (126, 127) and said.startswith("nsenter: failed to execute"):
             raise HoldfastError(f"cannot run {words[0]} on {self.name}", details=said.strip())
         return done
 

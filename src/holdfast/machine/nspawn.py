@@ -309,19 +309,19 @@ class Container:
         self.wait_until_ready(deadline.left)
 
     def enter(self, cwd: str) -> tuple[str, ...]:
-        return (*self._nsenter(cwd), "--")
+        return self._nsenter(
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", f"--wdns={cwd}"
+        )
 
     def enter_and_wait(self, cwd: str) -> tuple[str, ...]:
         # nsenter stops when its child is stopped, as a shutdown does to all processes, and never reaps it then: the system
-        # could not end. unshare(1), told to unshare nothing, waits in its place: for ends alone, and where no shutdown sees it.
-        return (*self._nsenter(cwd), "--no-fork", "--", "unshare", "--fork", "--")
+        # could not end. timeout(1), without a time, waits in its place: for ends alone, and where no shutdown sees it.
+        wait = ("timeout", "--foreground", "0")
+        inside = self._nsenter("--mount", "--uts", "--ipc", "--net", "--cgroup", "--root", f"--wdns={cwd}")
+        return (*self._nsenter("--pid", "--no-fork"), *wait, *inside)
 
-    def _nsenter(self, cwd: str) -> tuple[str, ...]:
-        leader = self._running().pid
-        return (
-            *("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"),
-            *("--root", f"--wdns={cwd}"),
-        )
+    def _nsenter(self, *options: str) -> tuple[str, ...]:
+        return ("nsenter", f"--target={self._running().pid}", *options, "--")
 
     def attach(self, argv: Sequence[str], env: Mapping[str, str]) -> int:
         root = Path(f"/proc/{self._running().pid}/root")
