@@ -2,66 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.base.digests import digest_bytes
-from holdfast.host.nodes import Absent, File, Node, Symlink
 from holdfast.host.own_units import OWN_UNITS
-from holdfast.host.steps import UnitJob
-from holdfast.host.systemd import UnitState
-from holdfast.host.transitions import UnitFileChange, UnitPlan, plan_units
+from holdfast.host.transitions import UnitPlan
+from holdfast.host.unit_states import Relations, UnitState
 from holdfast.host.units import SYSTEM
 from holdfast.manifest.model import Unit
-
-RUNS, OVER, FAILED = (
-    UnitState("loaded", "active", "running"),
-    UnitState("loaded", "inactive", "dead"),
-    UnitState("loaded", "failed", "failed"),
-)
-TARGET = {"multi-user.target": UnitState("loaded", "active", "active")}
-OLD = (
-    "[Unit]\nDescription=a\n[Service]\nExecStart=/old\nExecReload=/r\n[Install]\nWantedBy=multi-user.target\n"
-)
-NEW = OLD.replace("/old", "/new")
-WANTS = f"{SYSTEM}/multi-user.target.wants"
-
-
-def file(path: str, before: str | None, after: str | None) -> UnitFileChange:
-    def node(text: str | None) -> Node:
-        return Absent() if text is None else File(digest_bytes(text.encode()), "0644")
-
-    return UnitFileChange(f"{SYSTEM}/{path}", node(before), node(after), before or "", after or "")
-
-
-def link(path: str, before: str | None, after: str | None) -> UnitFileChange:
-    def node(target: str | None) -> Node:
-        return Absent() if target is None else Symlink(target)
-
-    return UnitFileChange(path, node(before), node(after))
-
-
-def plan(
-    changes: Sequence[UnitFileChange],
-    states: Mapping[str, UnitState],
-    before: Mapping[str, Unit] | None = None,
-    after: Mapping[str, Unit] | None = None,
-    links: Mapping[str, str] | None = None,
-) -> UnitPlan:
-    return plan_units(
-        changes,
-        declared_before=before or {},
-        declared_after=after or {},
-        states={**TARGET, **states},
-        links=links or {},
-    )
-
-
-def said(jobs: Sequence[UnitJob]) -> list[str]:
-    return [f"{job.verb} {job.unit}" for job in jobs]
+from tests.host.unit_changes import FAILED, NEW, OLD, OVER, RUNS, WANTS, file, link, plan, said
 
 
 @pytest.mark.parametrize(
@@ -117,7 +67,7 @@ def test_triggers(before: Unit, after: Unit, verbs: list[str]) -> None:
 
 def test_what_did_not_run_is_not_started_but_what_failed_is() -> None:
     change = [file("a.service", OLD, NEW)]
-    assert plan(change, {"a.service": OVER}) == UnitPlan(reload_manager=True)
+    assert plan(change, {"a.service": OVER}) == UnitPlan()
     made = plan(change, {"a.service": FAILED})
     assert (said(made.start), said(made.start_undo)) == (["restart a.service"], ["stop a.service"])
 
@@ -149,42 +99,7 @@ def test_new_units_start_with_what_wants_them_however_far_up() -> None:
     ]
     made = plan(changes, {})
     assert said(made.start) == ["start a.service", "start z.target"]
-    assert said(made.start_undo) == ["stop a.service", "stop z.target"]
-
-
-def test_sockets_take_their_service_along() -> None:
-    states = {"a.socket": RUNS, "a.service": RUNS}
-    change = file("a.socket", "[Socket]\nListenStream=1\n", "[Socket]\nListenStream=2\n")
-    both = [change, file("a.service", OLD, NEW)]
-    for changes in ([change], both):
-        made = plan(changes, states)
-        assert said(made.stop) == ["stop a.service", "stop a.socket"]
-        assert said(made.start) == ["start a.service", "start a.socket"]
-    assert said(plan(both[1:], states).start) == ["restart a.service"]
-
-
-@pytest.mark.parametrize(
-    "name", ["dbus.service", "-.mount", "usr.mount", "user@1000.service", *sorted(OWN_UNITS)]
-)
-def test_units_that_are_never_touched(name: str) -> None:
-    for after in (NEW, None):
-        made = plan([file(name, OLD, after)], {name: RUNS}, {name: Unit(text=OLD)})
-        assert (made.stop, made.start, made.back) == ((), (), ())
-        assert bool(made.notes) == (name not in OWN_UNITS)
-
-
-@pytest.mark.parametrize(
-    ("name", "verbs"),
-    [
-        ("a.target", []),
-        ("a.slice", []),
-        ("srv.mount", ["reload srv.mount"]),
-        ("a.timer", ["restart a.timer"]),
-    ],
-)
-def test_kinds(name: str, verbs: list[str]) -> None:
-    made = plan([file(name, "[X]\na=1\n", "[X]\na=2\n")], {name: RUNS})
-    assert said(made.start) == verbs
+    assert said(made.start_undo) == ["stop z.target", "stop a.service"]
 
 
 def test_instances_of_a_template_that_run() -> None:
@@ -223,12 +138,129 @@ def test_whatever_changes(
     changes = [file(name, *pair) for name, pair in texts.items() if pair[0] != pair[1]]
     made = plan(changes, states, declared(0), declared(1))
     jobs = (*made.stop, *made.back, *made.start, *made.start_undo)
-    assert not {job.unit for job in jobs} & {*OWN_UNITS, "dbus.service"}
+    assert not {job.unit for job in jobs} & OWN_UNITS
+    killing = {job.unit for job in jobs if job.verb in ("stop", "restart")}
+    assert "dbus.service" not in killing or states.get("dbus.service") == FAILED
     assert all(job.reason for job in jobs)
-    assert {job.unit for job in made.stop} <= {job.unit for job in made.back}
-    assert all(states[job.unit] == RUNS for job in made.stop)
+    stopped = {job.unit for job in made.stop if states[job.unit] == RUNS}
+    assert stopped <= {job.unit for job in made.back}
+    assert all(states[job.unit] in (RUNS, FAILED) for job in made.stop)
     assert not {job.unit for job in made.start_undo if states.get(job.unit) == RUNS}
     for job in made.start:
         assert job.verb == "start" or states.get(job.unit, OVER) != OVER
     again = plan([], states, declared(1), declared(1))
     assert (again.stop, again.back, again.start) == ((), (), ())
+
+
+def test_a_dropped_override_gives_the_packaged_unit_back_as_it_runs() -> None:
+    change = [file("a.service", NEW, None, OLD)]
+    made = plan(change, {"a.service": RUNS}, {"a.service": Unit(text=NEW)})
+    assert (made.stop, said(made.start), said(made.back)) == (
+        (),
+        ["restart a.service"],
+        ["restart a.service"],
+    )
+    assert made.start[0].reason == "ExecStart changed"
+    same = plan([file("a.service", OLD, None, OLD)], {"a.service": RUNS}, {"a.service": Unit(text=OLD)})
+    assert same == UnitPlan(), "the packaged file says the same"
+    assert (
+        plan([file("a.service", None, OLD, OLD)], {"a.service": RUNS}, {}, {"a.service": Unit(text=OLD)})
+        == UnitPlan()
+    )
+    assert plan(change, {"a.service": OVER}, {"a.service": Unit(text=NEW)}) == UnitPlan()
+
+
+def test_what_only_our_link_wanted_stops_when_that_goes() -> None:
+    gone = [link(f"{WANTS}/a.service", "/usr/lib/systemd/system/a.service", None)]
+
+    def stopped(known: Relations | None, unit: str = "a.service", **more: Unit) -> list[str]:
+        relations = {} if known is None else {unit: known}
+        states = {unit: RUNS, "b.target": RUNS, "a.timer": RUNS, "c.target": OVER}
+        return said(plan(gone, states, {unit: more.get("before", Unit())}, relations=relations).stop)
+
+    only = Relations(wanted_by=("multi-user.target",))
+    assert stopped(only) == ["stop a.service"]
+    assert stopped(Relations(wanted_by=("multi-user.target", "c.target"))) == ["stop a.service"]
+    assert stopped(Relations(wanted_by=("multi-user.target", "b.target"))) == []
+    assert stopped(Relations(("multi-user.target",), triggered_by=("a.timer",))) == []
+    assert stopped(Relations(("multi-user.target",), on_bus=True)) == []
+    assert stopped(None) == [], "nobody was asked"
+    assert stopped(only, before=Unit(stop_on_removal=False)) == []
+    moved = [*gone, link(f"{SYSTEM}/b.target.wants/a.service", None, "x")]
+    assert plan(moved, {"a.service": RUNS, "b.target": RUNS}, relations={"a.service": only}) == UnitPlan()
+
+
+def test_names_by_which_units_are_known_too() -> None:
+    aliases = {"default.target": "multi-user.target", "ssh-alias.service": "a.service"}
+    new = [link(f"{SYSTEM}/default.target.wants/b.service", None, "x"), file("b.service", None, NEW)]
+    assert said(plan(new, {}, aliases=aliases).start) == ["start b.service"]
+    wanted = [link(f"{WANTS}/ssh-alias.service", None, "x")]
+    assert plan(wanted, {"a.service": RUNS}, aliases=aliases) == UnitPlan(), "it runs by its first name"
+    alias = f"{SYSTEM}/ssh-alias.service"
+    for change in (link(alias, None, f"{SYSTEM}/a.service"), link(alias, f"{SYSTEM}/a.service", None)):
+        assert plan([change], {"a.service": RUNS}, aliases=aliases) == UnitPlan()
+    taken = plan([link(alias, None, f"{SYSTEM}/a.service")], {"ssh-alias.service": RUNS, "a.service": RUNS})
+    assert said(taken.stop) == ["stop ssh-alias.service"], "another unit of that name ran"
+    dropin = [file("ssh-alias.service.d/x.conf", None, "[Service]\nNice=1\n")]
+    assert said(plan(dropin, {"a.service": RUNS}, aliases=aliases).start) == ["restart a.service"]
+
+
+@pytest.mark.parametrize(
+    ("more", "stop", "start"),
+    [
+        ("X-RestartIfChanged=false", [], []),
+        ("X-ReloadIfChanged=true", [], ["reload a.service"]),
+        ("X-StopIfChanged=true", ["stop a.service"], ["start a.service"]),
+        ("X-Other=1", [], ["restart a.service"]),
+    ],
+)
+def test_plain_texts_say_what_nixos_has_them_say(more: str, stop: list[str], start: list[str]) -> None:
+    old, new = (text.replace("[Service]", f"{more}\n[Service]") for text in (OLD, NEW))
+    made = plan([file("a.service", old, new)], {"a.service": RUNS})
+    assert (said(made.stop), said(made.start)) == (stop, start)
+
+
+def test_triggers_and_removal_in_plain_texts() -> None:
+    for key, verb in (("X-Restart-Triggers", "restart"), ("X-Reload-Triggers", "reload")):
+        old, new = (OLD.replace("[Service]", f"{key}={value}\n[Service]") for value in "12")
+        assert said(plan([file("a.service", old, new)], {"a.service": RUNS}).start) == [f"{verb} a.service"]
+    kept = OLD.replace("[Service]", "X-StopOnRemoval=false\n[Service]")
+    made = plan([file("a.service", kept, None)], {"a.service": RUNS})
+    assert (made.stop, len(made.notes)) == ((), 1)
+
+
+def test_an_instance_with_a_file_of_its_own_does_not_follow_its_template() -> None:
+    states = {"a@1.service": RUNS, "a@2.service": RUNS}
+    own = {"a@1.service": Unit(text=OLD)}
+    assert said(plan([file("a@.service", OLD, NEW)], states, own, own).start) == ["restart a@2.service"]
+    gone = plan([file("a@.service", OLD, None)], states, {"a@.service": Unit(text=OLD)})
+    assert said(gone.stop) == ["stop a@2.service", "stop a@1.service"]
+
+
+def test_a_unit_that_is_a_link_to_a_file_elsewhere_is_no_alias() -> None:
+    linked = link(f"{SYSTEM}/a.service", "/nix/store/x-a.service", None)
+    assert said(plan([linked], {"a.service": RUNS}).stop) == ["stop a.service"]
+
+
+def test_what_had_failed_and_goes_is_forgotten() -> None:
+    made = plan([file("a.service", OLD, None)], {"a.service": FAILED}, {"a.service": Unit(text=OLD)})
+    assert (said(made.stop), made.back) == (["stop a.service"], ())
+
+
+def test_jobs_are_begun_in_the_order_that_the_units_ask_for() -> None:
+    """systemd begins each as it comes."""
+    texts = {
+        "a.service": "[Unit]\nAfter=b.service c.service\n[Service]\nExecStart=/{0}\n",
+        "b.service": "[Unit]\nAfter=c.service\n[Service]\nExecStart=/{0}\n",
+        "c.service": "[Service]\nExecStart=/{0}\n",
+        "d.service": "[Unit]\nBefore=c.service\nAfter=e.service\n[Service]\nExecStart=/{0}\n",
+        "e.service": "[Unit]\nAfter=d.service\n[Service]\nExecStart=/{0}\n",  # a circle
+    }
+    changes = [file(name, text.format(1), text.format(2)) for name, text in texts.items()]
+    made = plan(changes, dict.fromkeys(texts, RUNS))
+    assert [job.unit[0] for job in made.start] in (list("edcba"), list("decba"))
+    gone = plan(
+        [file(name, text.format(1), None) for name, text in texts.items()], dict.fromkeys(texts, RUNS)
+    )
+    units = [job.unit for job in gone.stop]
+    assert units.index("a.service") < units.index("b.service") < units.index("c.service")

@@ -6,9 +6,10 @@ connection (sd-bus; systemd's src/core/dbus.c). Messages and their parsing are j
 
 from __future__ import annotations
 
+import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from types import TracebackType
 from typing import TypeVar, cast
@@ -84,8 +85,20 @@ class Bus:
         arrived, self._signals = self._signals, []
         return arrived
 
-    def request(self, message: Message, signature: str, *, seconds: float | None = None) -> Sequence[object]:
+    def close(self) -> None:
+        self._socket.close()
+
+    def request(
+        self,
+        message: Message,
+        signature: str,
+        *,
+        seconds: float | None = None,
+        slow: tuple[float, Callable[[], None]] | None = None,
+    ) -> Sequence[object]:
         """The body of the answer, which has this signature. A container's systemd is not trusted to keep to its interface.
+
+        ``slow``: what to call once when there is no answer after so many seconds.
 
         Raises:
             BusError: an error, an answer of another type, none within ``seconds``, or systemd went away.
@@ -96,9 +109,15 @@ class Bus:
             self._socket.sendall(message.serialise(serial=serial))
         except OSError as error:
             raise self._gone(error) from None
-        end = time.monotonic() + seconds
+        began = time.monotonic()
+        end = began + seconds
         while True:
-            answer = self._receive(end - time.monotonic())
+            pause = began + slow[0] if slow else end
+            answer = self._receive(min(end, pause) - time.monotonic())
+            if answer is None and slow and time.monotonic() < end:
+                slow[1]()
+                slow = None
+                continue
             if answer is None:
                 raise BusError(f"systemd of {self.whose} did not answer within {seconds:g} seconds")
             if answer.header.fields.get(HeaderFields.reply_serial) != serial:
@@ -158,3 +177,9 @@ def unit_path(name: str) -> str:
     return "/org/freedesktop/systemd1/unit/" + "".join(
         encode(index, byte) for index, byte in enumerate(name.encode())
     )
+
+
+def unit_at(path: str) -> str:
+    """The unit whose object path this is: what :func:`unit_path` does, turned back."""
+    last = path.rpartition("/")[2].encode()
+    return re.sub(rb"_([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), last).decode(errors="replace")

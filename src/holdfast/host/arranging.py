@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from holdfast.base.digests import Digest
-from holdfast.host.actions import PutFile, PutLink, Remove
+from holdfast.host.lingering import plan_lingering
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent, File, Node
+from holdfast.host.manager_facts import ask, ask_users, logged_in, own_unit, read_unit_changes
 from holdfast.host.plan import Plan
 from holdfast.host.settings import TMPFILES, plan_modules, plan_sysctl, read_modules, read_sysctl
 from holdfast.host.state import State
@@ -26,14 +26,14 @@ from holdfast.host.steps import (
     Step,
     UnitJob,
 )
-from holdfast.host.systemd import UnitState
 from holdfast.host.tasks import check_tasks, plan_tasks
-from holdfast.host.transitions import UnitFileChange, UnitPlan, plan_units
-from holdfast.host.units import SYSTEM
+from holdfast.host.touched_units import SYSTEM_PLACES, USER_PLACES, UnitFileChange
+from holdfast.host.transitions import UnitFacts, UnitPlan, plan_units
+from holdfast.host.unit_states import UnitState
 from holdfast.manifest.model import Manifest, Task
 
 _RELOADED = (
-    f"{SYSTEM}/",
+    *(f"{place}/" for place in SYSTEM_PLACES),
     "/etc/systemd/system-generators/",
     "/etc/systemd/system.conf",
     "/etc/systemd/system.control/",
@@ -41,15 +41,30 @@ _RELOADED = (
     "/etc/crypttab",
 )
 """What systemd reads when it is told to read everything anew: units, and what generators make units of."""
+_RELOADED_BY_USERS = (
+    *(f"{place}/" for place in USER_PLACES),
+    "/etc/systemd/user-generators/",
+    "/etc/systemd/user.conf",
+)
+_GENERATED = {
+    "/etc/fstab": "/etc/fstab changes: `systemctl start local-fs.target` mounts what is new in it, or the next boot does",
+    "/etc/crypttab": "/etc/crypttab changes: `systemctl start cryptsetup.target` opens what is new in it, or the next boot does",
+    "/etc/systemd/system-generators/": "a generator of units changes: what it makes now starts when something wants it, or at the next boot",
+}
+"""Units that nobody declares are only made when systemd runs its generators, after the plan."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """What must be known of a machine that runs, beside its files."""
 
-    states: Mapping[str, UnitState] | None = None
-    """Of its units; None where no systemd runs."""
+    units: UnitFacts | None = None
+    """None where no systemd runs."""
     unit_changes: tuple[UnitFileChange, ...] = ()
+    users: Mapping[str, UnitFacts] = field(default_factory=lambda: {})
+    """The managers of users that run, where something is to be done with them."""
+    user_unit_changes: tuple[UnitFileChange, ...] = ()
+    logged_in: frozenset[int] = frozenset()
     sysctl: Mapping[str, str | None] = field(default_factory=lambda: {})
     modules: frozenset[str] = frozenset()
     done: Mapping[str, bool] = field(default_factory=lambda: {})
@@ -67,25 +82,30 @@ def read_surroundings(
     if not live.running:
         return None
     names = {*(manifest.sysctl if manifest else ()), *(state.sysctl if state else ())}
-    return Surroundings(
-        live.systemd.states() if live.systemd else None,
-        _unit_changes(live, plan, read) if live.systemd else (),
-        read_sysctl(sorted(names), live) if names else {},
-        read_modules(live) if manifest and manifest.kernel_modules else frozenset(),
-        check_tasks(manifest.tasks) if manifest else {},
+    around = Surroundings(
+        sysctl=read_sysctl(sorted(names), live) if names else {},
+        modules=read_modules(live) if manifest and manifest.kernel_modules else frozenset(),
+        done=check_tasks(manifest.tasks) if manifest else {},
+    )
+    if live.systemd is None:
+        return around
+    changes = read_unit_changes(live, plan, SYSTEM_PLACES, read)
+    of_users = read_unit_changes(live, plan, USER_PLACES, read)
+    units = ask(live.systemd, changes, own=own_unit())
+    concerned = bool(manifest and manifest.user_units) or _starts(plan, _RELOADED_BY_USERS)
+    users: Mapping[str, UnitFacts] = ask_users(units, of_users) if concerned else {}
+    return replace(
+        around,
+        units=units,
+        unit_changes=changes,
+        users=users,
+        user_unit_changes=of_users,
+        logged_in=logged_in(units),
     )
 
 
-def _unit_changes(live: Live, plan: Plan, read: Callable[[Digest], bytes]) -> tuple[UnitFileChange, ...]:
-    changes: list[UnitFileChange] = []
-    for action in plan.actions:
-        if isinstance(action, (PutFile, PutLink, Remove)) and action.path.startswith(f"{SYSTEM}/"):
-            after: Node = Absent() if isinstance(action, Remove) else action.node
-            text = read(after.digest).decode(errors="replace") if isinstance(after, File) else ""
-            found = live.root.read(action.path) if isinstance(action.before, File) else None
-            before = found.decode(errors="replace") if found else ""
-            changes.append(UnitFileChange(action.path, action.before, after, before, text))
-    return tuple(changes)
+def _starts(plan: Plan, prefixes: tuple[str, ...]) -> bool:
+    return any(action.path.startswith(prefixes) for action in plan.actions)
 
 
 @dataclass(frozen=True)
@@ -121,16 +141,8 @@ def arrange(
     if files_only or around is None:
         return Arranged(plan, (*before, *files))
     settings, tasks, new_state = _beside_files(plan, around, state, manifest)
-    units = UnitPlan()
-    if around.states is not None:
-        units = plan_units(
-            around.unit_changes,
-            declared_before=previous.units if previous else {},
-            declared_after=manifest.units if manifest else {},
-            states=around.states,
-            links=links,
-        )
-        units = replace(units, start=_with_jobs(units, jobs))
+    units = _plan_units(plan, around, links, state, manifest, previous)
+    units = replace(units, start=_with_jobs(units, jobs))
     recording = new_state != plan.state
     plan = replace(plan, state=new_state, notes=(*plan.notes, *units.notes))
     known: Mapping[str, str] = state.tmpfiles if state else {}
@@ -139,9 +151,50 @@ def arrange(
     middle += [tasks] if tasks else []
     if not middle:
         return Arranged(plan, (), recording)
-    states = around.states or {}
+    states: Mapping[str, UnitState] = around.units.states if around.units else {}
     failed = tuple(sorted(name for name, one in states.items() if one.active == "failed"))
     return Arranged(plan, (*_before(manifest), *middle, *_after(manifest, failed)), recording)
+
+
+def _plan_units(
+    plan: Plan,
+    around: Surroundings,
+    links: Mapping[str, str],
+    state: State | None,
+    manifest: Manifest | None,
+    previous: Manifest | None,
+) -> UnitPlan:
+    """The units of the system, the managers of users who linger, and the units of users."""
+    if around.units is None:
+        return UnitPlan()
+    plans = [
+        plan_units(
+            around.unit_changes,
+            replace(around.units, links=links),
+            declared_before=previous.units if previous else {},
+            declared_after=manifest.units if manifest else {},
+        )
+    ]
+    uids = {name: one.uid for users in (state, plan.state) if users for name, one in users.users.items()}
+    plans.append(plan_lingering(plan.actions, uids, around.units.states, around.logged_in))
+    plans += [
+        plan_units(
+            around.user_unit_changes,
+            facts,
+            declared_before=previous.user_units if previous else {},
+            declared_after=manifest.user_units if manifest else {},
+        ).of_user(user)
+        for user, facts in around.users.items()
+    ]
+    paths = [action.path for action in plan.actions]
+    notes = [note for place, note in _GENERATED.items() if any(path.startswith(place) for path in paths)]
+    return UnitPlan(
+        tuple(job for one in plans for job in one.stop),
+        tuple(job for one in plans for job in one.back),
+        tuple(job for one in plans for job in one.start),
+        tuple(job for one in plans for job in one.start_undo),
+        notes=(*(note for one in plans for note in one.notes), *notes),
+    )
 
 
 def _beside_files(
@@ -159,7 +212,7 @@ def _beside_files(
 
 def _with_jobs(units: UnitPlan, jobs: tuple[UnitJob, ...]) -> tuple[UnitJob, ...]:
     """The jobs of changed files, and those of changed packages for other units."""
-    known = {job.unit for job in units.start}
+    known = {job.unit for job in units.start if job.user is None}
     return (*units.start, *(job for job in jobs if job.unit not in known))
 
 
@@ -173,14 +226,15 @@ def _around_files(
     made: Mapping[str, str],
 ) -> list[Step]:
     paths = [action.path for action in plan.actions]
-    reload = around.states is not None and any(path.startswith(_RELOADED) for path in paths)
+    reload = around.units is not None and _starts(plan, _RELOADED)
+    users = tuple(around.users) if _starts(plan, _RELOADED_BY_USERS) else ()
     tmpfiles = TMPFILES in paths
-    # One step: whatever was stopped has to run again, also where the run ends before the next step.
-    steps: list[Step] = [RunUnits(units.stop, units.back)] if units.stop or units.back else []
-    steps += [ReloadManager("undo")] if reload else []
+    steps: list[Step] = [RunUnits(units.stop)] if units.stop else []
+    steps += [RunUnits(undo=units.back)] if units.back else []
+    steps += [ReloadManager("undo", users, reload)] if reload or users else []
     steps += [CreateTmpfiles("undo")] if tmpfiles else []
     steps += [*before, *files]
-    steps += [ReloadManager("do")] if reload else []
+    steps += [ReloadManager("do", users, reload)] if reload or users else []
     steps += settings
     steps += [CreateTmpfiles("do", made)] if tmpfiles else []
     steps += [RunUnits(units.start, units.start_undo)] if units.start else []

@@ -47,7 +47,7 @@ def open_live(path: Path = Path("/"), *, blobs: Blobs) -> Generator[Live]:
     """Open the machine itself (``/``), or a root that does not run.
 
     Raises:
-        HoldfastError: it cannot be opened.
+        HoldfastError: it cannot be opened, or a systemd runs it that cannot be asked.
     """
     with explain_os_errors(f"open the root {path}"):
         root = RootDirectory(path)

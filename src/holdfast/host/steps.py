@@ -44,6 +44,8 @@ class ReloadManager:
     when: Literal["do", "undo"]
     users: tuple[str, ...] = ()
     """Whose user managers read their units anew, too."""
+    system: bool = True
+    """The system's own manager does."""
     kind: Literal["reload-manager"] = "reload-manager"
 
 

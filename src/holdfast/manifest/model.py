@@ -285,3 +285,5 @@ class Manifest:
     """Go on where os-release(5) names a distribution that Holdfast does not know."""
     state_version: int = 0
     """Version of what the machine's services keep; it may grow, and never shrink, also not by a rollback."""
+    user_units: Mapping[str, Unit] = field(default_factory=lambda: {})
+    """Units of each user's own manager, in /etc/systemd/user."""
