@@ -84,6 +84,16 @@ def test_enable_as_systemctl_does(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_disabled_stays_disabled(tmp_path: Path) -> None:
+    root = unit_root(tmp_path / "root")
+    for unit in (Unit(enable=False), Unit(masked=True), Unit(enable=False)):
+        for _ in range(2):
+            run(a_manifest(units={"apt.timer": unit}), root)
+            assert ("/timers.target.wants/apt.timer" in links(root)) == unit.masked
+    run(a_manifest(), root)
+    assert links(root) == {"/timers.target.wants/apt.timer": "/lib/systemd/system/apt.timer"}
+
+
 def test_disable_and_undeclare(tmp_path: Path) -> None:
     root = unit_root(tmp_path / "root")
     run(a_manifest(units={"nginx.service": Unit(enable=True)}), root)

@@ -17,7 +17,7 @@ from holdfast.host.identity import (
     locale_said,
     zone_of,
 )
-from holdfast.host.nodes import File, Folder, Node, Symlink
+from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.owned import read_owned
 from holdfast.host.packages import debian
 from holdfast.host.retiring import Owned, to_look_for
@@ -84,7 +84,7 @@ def read_basics(
     return Basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
-        units=read_unit_facts(root, manifest),
+        units=replace(read_unit_facts(root, manifest), taken=_taken_links(state)),
         identity=_read_identity(root, manifest, state),
         executables=_read_executables(root, manifest),
         user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
@@ -225,6 +225,17 @@ def _unit_file(directory: str, name: str, node: Node) -> UnitFile:
         if target != name and node.target != "/dev/null":
             return UnitFile(f"{directory}/{name}", alias_of=target)
     return UnitFile(f"{directory}/{name}")
+
+
+def _taken_links(state: State | None) -> dict[str, str]:
+    """Links that we took away, and that stay away for as long as their unit is disabled."""
+    return {
+        path: managed.before.target
+        for path, managed in (state.paths.items() if state else ())
+        if path.startswith(f"{SYSTEM}/")
+        and isinstance(managed.node, Absent)
+        and isinstance(managed.before, Symlink)
+    }
 
 
 def _read_links(root: RootDirectory) -> dict[str, str]:

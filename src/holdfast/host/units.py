@@ -53,6 +53,8 @@ class UnitFacts:
     """Unit name to its file; [Install] is filled in for those that were asked for."""
     links: Mapping[str, str] = field(default_factory=lambda: {})
     """Every link in /etc/systemd/system and one level below: path to target."""
+    taken: Mapping[str, str] = field(default_factory=lambda: {})
+    """Those that were there before us and that we took away."""
     legacy: frozenset[str] = frozenset()
     """Names in /etc/init.d."""
 
@@ -213,7 +215,7 @@ class _Links:
         if name in seen:
             return
         seen.add(name)
-        for path, target in self.facts.links.items():
+        for path, target in {**self.facts.taken, **self.facts.links}.items():
             directory, _, link = path.rpartition("/")
             installed = directory != SYSTEM and (link == name or ("@." in name and template_of(link) == name))
             alias = directory == SYSTEM and link != name and target.rpartition("/")[2] == name
