@@ -44,6 +44,7 @@ from holdfast.host.steps import (
     Step,
     UnitJob,
 )
+from holdfast.host.trial import Trial
 from holdfast.manifest.model import CommandProbe, Health, HttpProbe, Task, TcpProbe, UnitProbe
 
 A, B = digest_bytes(b"a"), digest_bytes(b"b")
@@ -355,3 +356,15 @@ def test_a_plan_says_why_it_would_be_refused() -> None:
         == ["", "This would be refused:", "  - ports: 80 is taken", "", "1 file"][-4:]
     )
     assert change_json(refused)["problems"] == ["ports: 80 is taken"]
+
+
+def test_trials_are_told() -> None:
+    tried = change(Commit(()), files=(MOTD,), kind="try", generation=3)
+    assert render_change(tried)[0] == "try, until the next reboot"
+    lines = render_result(SwitchResult(tried, ended=Trial("web", A, ("/etc/motd",))))
+    assert lines == [
+        "The trial is over: nothing of web is left.",
+        "This lasts until the next reboot, or until `holdfast rollback`. (1 file)",
+    ]
+    shown = render_status(Status(3, "web", trial=Trial("next", A, ("/etc/motd",))))
+    assert "next is on trial until the next reboot (1 paths); `holdfast rollback` ends it." in shown

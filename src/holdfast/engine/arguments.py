@@ -83,14 +83,15 @@ _PACKAGES = (
     _flag("--remove-protected", "also remove what the machine needs, where the definition says so"),
     _flag("--restart-stale", "restart services that still use files that packages replaced"),
 )
+_EPHEMERAL = _flag("--ephemeral", "only until the next reboot: nothing is written to the disk")
 _GENERATION = _number("number", "a generation's number", metavar="GENERATION")
 _OPTIONAL_GENERATION = _number("number", "a generation's number", metavar="GENERATION", nargs="?")
 
 VERBS: Mapping[str, Verb] = {
-    "plan": Verb("Show what a switch would change.", "changes:plan", (_what, _DETAILED, *_PACKAGES)),
+    "plan": Verb("Show what a switch would change.", "changes:plan", (_what, _DETAILED, _EPHEMERAL, *_PACKAGES)),
     "switch": Verb(
         "Make a generation the current one; without arguments, the current one again.",
-        "changes:switch", (_what, _DRY_RUN, _DETAILED, _confirm, *_PACKAGES), changes=True,
+        "changes:switch", (_what, _DRY_RUN, _DETAILED, _confirm, _EPHEMERAL, *_PACKAGES), changes=True,
         shortcut="shortcut:nothing_to_switch",
     ),
     "boot": Verb("Let a generation become the current one at the next boot.", "changes:boot", (_what, _DRY_RUN, _DETAILED), changes=True),

@@ -18,6 +18,7 @@ from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
 from holdfast.host.operations import SwitchOptions, SwitchResult
 from holdfast.host.packages.change import PackageOptions
+from holdfast.host.trial import read_trial
 
 
 def plan(options: argparse.Namespace, style: Style) -> Outcome:
@@ -30,6 +31,11 @@ def plan(options: argparse.Namespace, style: Style) -> Outcome:
 
 def switch(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast switch`."""
+    if options.ephemeral and options.confirm is not None:
+        raise HoldfastError(
+            "--ephemeral and --confirm exclude each other",
+            resolution="What is tried goes with a reboot, or with `holdfast rollback`. With --confirm alone, a change waits to be confirmed.",
+        )
 
     def planning(live: Live, place: Place) -> Change:
         return operations.plan(live, wanted(options, place, live), options=switch_options(options))
@@ -50,6 +56,8 @@ def nothing_to_switch(options: argparse.Namespace, style: Style) -> Outcome | No
     with place.live() as live:
         home = home_path(live)
         if confirmation.read(home) is not None or read_journal(home) is not None:
+            return None
+        if read_trial(live) is not None:
             return None
         what = wanted(options, place, live)
         change = operations.plan(live, what, diffs=False, options=switch_options(options))
@@ -164,6 +172,7 @@ def switch_options(options: argparse.Namespace) -> SwitchOptions:
     return SwitchOptions(
         wait_seconds=float(options.wait),
         confirm_seconds=getattr(options, "confirm", None),
+        ephemeral=getattr(options, "ephemeral", False),
         packages=PackageOptions(
             mode="exact" if getattr(options, "exact", False) else "forward",
             irreversible=getattr(options, "irreversible_packages", False),

@@ -19,7 +19,16 @@ from holdfast.manifest.document import read_manifest
 from holdfast.manifest.model import Manifest
 
 ChangeKind = Literal[
-    "switch", "rollback", "repair", "adopt", "deactivate", "prepopulate", "activate", "register", "boot"
+    "switch",
+    "rollback",
+    "repair",
+    "adopt",
+    "deactivate",
+    "prepopulate",
+    "activate",
+    "register",
+    "boot",
+    "try",
 ]
 
 

@@ -15,7 +15,7 @@ from holdfast.base.events import message
 from holdfast.host import packages
 from holdfast.host import state as places
 from holdfast.host.actions import Action, Keep
-from holdfast.host.change import Change, Prepared
+from holdfast.host.change import Change, ChangeKind, Prepared
 from holdfast.host.drift import Drift
 from holdfast.host.facts import read_recorded_state
 from holdfast.host.failures import RefusedError, StuckError, TakenBackError
@@ -29,6 +29,7 @@ from holdfast.host.state import Adopted, State
 from holdfast.host.support import run_checks
 from holdfast.host.transaction import execute
 from holdfast.host.transaction import recover as recover_run
+from holdfast.host.trial import Trial, begin, end, read_trial
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class SwitchOptions:
     """How long another run is waited for."""
     confirm_seconds: int | None = None
     """Take the change back unless ``confirm`` comes within so many seconds."""
+    ephemeral: bool = False
+    """Only until the next reboot, see :mod:`holdfast.host.trial`."""
     packages: PackageOptions = field(default_factory=PackageOptions)
     """How far a change of packages may go."""
 
@@ -58,6 +61,8 @@ class SwitchResult:
 
     change: Change
     recovered: Recovered | None = None
+    ended: Trial | None = None
+    """A trial that it ended first."""
 
 
 @contextmanager
@@ -74,10 +79,15 @@ def changing(live: Live, options: SwitchOptions) -> Generator[Changing]:
 
 def _recover(live: Live, home: Path) -> Recovered | None:
     done = recover_run(live, home)
+    trial = read_trial(live)
+    if trial is not None and trial.interrupted:
+        end(live)
     state = read_recorded_state(live.root)
     outcome = packages.recover(live, committed=state.transaction if state else "") if live.running else None
     if done is None and outcome is None:
-        return None
+        if trial is None or not trial.interrupted:
+            return None
+        return Recovered("undone", state.generation if state and state.active else None, "a trial")
     kind: Literal["finished", "undone"] = outcome or "undone"
     if done is not None:
         kind = "finished" if done.finished else "undone"
@@ -93,6 +103,7 @@ class Changing:
 
     def make(self, request: Request) -> SwitchResult:
         """Plan and carry out; see :func:`holdfast.host.operations.switch` for what it raises."""
+        ended = end(self._live)
         request = replace(
             request,
             transaction=secrets.token_hex(6),
@@ -108,12 +119,25 @@ class Changing:
             )
         if request.wanted is not None and self._live.running and not prepared.change.empty:
             run_checks(request.wanted.manifest, self._live)
+        if request.kind == "try" and request.wanted is not None:
+            if not prepared.change.empty:
+                begin(prepared, request.wanted, self._live)
+            return SwitchResult(prepared.change, self.recovered, ended)
         if change is None or change.empty:
             execute(prepared, self._live, self._home)
         else:
             prepared = self._with_packages(request, change)
         self._forget_pending()
-        return SwitchResult(prepared.change, self.recovered)
+        return SwitchResult(prepared.change, self.recovered, ended)
+
+    def end_trial(self, kind: ChangeKind) -> SwitchResult | None:
+        """Take back what is tried, and nothing else; None when nothing is."""
+        ended = end(self._live)
+        if ended is None:
+            return None
+        state = read_recorded_state(self._live.root)
+        current = state.generation if state and state.active else None
+        return SwitchResult(Change(kind, current, current, (), (), state, state), self.recovered, ended)
 
     def _with_packages(self, request: Request, change: PackageChange) -> Prepared:
         """Packages first; then facts and plan anew, since packages bring users, units and files."""
@@ -165,7 +189,7 @@ class Changing:
             kept.set_pending(None)
 
     def adopt(self, state: State, drift: list[Drift]) -> SwitchResult:
-        """Record drifted paths as accepted, and keep what is in them."""
+        """Record drifted paths as accepted, and keep what is in them. The caller has ended the trial."""
         if not drift:
             nothing = Change("adopt", state.generation, state.generation, (), (), state, state)
             return SwitchResult(nothing, self.recovered)

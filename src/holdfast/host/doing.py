@@ -33,6 +33,7 @@ class Doing(Protocol):
 MODULES: Mapping[str, str] = {
     "units": "unit_jobs",
     "reload-manager": "unit_jobs",
+    "cover": "covering",
     "secret": "secrets",
     "sysctl": "settings",
     "modules": "settings",

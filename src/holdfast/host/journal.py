@@ -41,6 +41,8 @@ class Entry:
     @property
     def what(self) -> str:
         """The run in words."""
+        if self.kind == "try":
+            return "trial"
         if self.generation is None:
             return "giving everything back"
         return f"{self.kind} to generation {self.generation}"

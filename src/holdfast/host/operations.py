@@ -29,6 +29,7 @@ from holdfast.host.nodes import Folder, Secret, Special
 from holdfast.host.preparing import Request, prepare, warn_of_interruption, with_differences
 from holdfast.host.state import State
 from holdfast.host.support import failing_checks
+from holdfast.host.trial import Trial, read_trial
 
 DEFAULTS = SwitchOptions()
 
@@ -46,20 +47,23 @@ class Status:
     """Generation that waits for the next boot."""
     unconfirmed: bool = False
     """The current generation is taken back unless it is confirmed."""
+    trial: Trial | None = None
+    """What lasts until the next reboot alone."""
     interrupted: str = ""
     """A run that did not end: what it was to do. The next command that changes something recovers from it."""
     generations: tuple[Generation, ...] = field(default_factory=tuple)
 
 
 def plan(live: Live, wanted: Wanted, *, diffs: bool = True, options: SwitchOptions = DEFAULTS) -> Change:
-    """What a switch would do, and why it would be refused. Nothing is changed, and no lock is needed.
+    """What a switch would do with these options, and why it would be refused. Nothing is changed, and no lock is needed.
 
     ``diffs``: look closely, at what changes in texts and what the definition's checks say; otherwise only whether anything is to be done.
 
     Raises:
         HoldfastError: the machine cannot be read, or cannot be made what is wanted; names every reason.
     """
-    return _looked_at(live, Request("switch", wanted), options, diffs=diffs)
+    request = Request("try" if options.ephemeral else "switch", wanted)
+    return _looked_at(live, request, options, diffs=diffs)
 
 
 def plan_rollback(
@@ -81,6 +85,11 @@ def plan_repair(live: Live, paths: Collection[str] = (), *, diffs: bool = True) 
 
 def _looked_at(live: Live, request: Request, options: SwitchOptions, *, diffs: bool) -> Change:
     prepared = prepare(live, replace(request, package_options=options.packages))
+    trial = read_trial(live)
+    if trial is not None:
+        told = f"{trial.name or 'something'} is on trial: a change ends that first, and files may then differ from what is shown here"
+        warnings = (*prepared.change.warnings, told)
+        prepared = replace(prepared, change=replace(prepared.change, warnings=warnings))
     if not diffs:
         return warn_of_interruption(prepared.change, live)
     change = with_differences(prepared, live)
@@ -91,7 +100,7 @@ def _looked_at(live: Live, request: Request, options: SwitchOptions, *, diffs: b
 
 
 def switch(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> SwitchResult:
-    """Make the machine what is wanted, or leave it as it is.
+    """Make the machine what is wanted, or leave it as it is; with ``options.ephemeral`` only until the next reboot.
 
     Raises:
         TakenBackError: it failed, and everything is as before.
@@ -101,17 +110,20 @@ def switch(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> Swi
         HoldfastError: it was not begun.
     """
     with changing(live, options) as work:
-        return work.make(Request("switch", wanted))
+        return work.make(Request("try" if options.ephemeral else "switch", wanted))
 
 
 def rollback(live: Live, number: int | None = None, options: SwitchOptions = DEFAULTS) -> SwitchResult:
     """Go to a generation that was there before: a fresh plan towards it. Default: the one before the current one.
 
+    While something is tried, the default is to end that, and nothing else.
+
     Raises:
         HoldfastError: there is no such generation; otherwise as :func:`switch`.
     """
     with changing(live, options) as work:
-        return work.make(_rollback_request(live, number))
+        ended = work.end_trial("rollback") if number is None else None
+        return ended or work.make(_rollback_request(live, number))
 
 
 def deactivate(live: Live, options: SwitchOptions = DEFAULTS) -> SwitchResult:
@@ -121,7 +133,11 @@ def deactivate(live: Live, options: SwitchOptions = DEFAULTS) -> SwitchResult:
         HoldfastError: as :func:`switch`.
     """
     with changing(live, options) as work:
-        return work.make(_deactivate_request(live))
+        ended = work.end_trial("deactivate")
+        state = read_recorded_state(live.root)
+        if ended is not None and (state is None or not state.active):
+            return ended
+        return replace(work.make(_deactivate_request(live)), ended=ended.ended if ended else None)
 
 
 def repair(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEFAULTS) -> SwitchResult:
@@ -141,6 +157,7 @@ def adopt(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEFA
         HoldfastError: a path is not managed, or of a kind that cannot be accepted; otherwise as :func:`switch`.
     """
     with changing(live, options) as work:
+        work.end_trial("adopt")
         state = _managed_state(live)
         paths_there = _selected(live, state, paths)
         drift = [one for one in read_drift(live.root, state) if one.path in paths_there]
@@ -181,12 +198,14 @@ def status(live: Live) -> Status:
     state = read_recorded_state(live.root)
     kept = Generations(home, state)
     entry = read_journal(home)
+    trial = read_trial(live)
     listed = kept.list()
     common = Status(
         None,
         pending=kept.pending(),
         unconfirmed=confirmation.read(home) is not None,
-        interrupted=entry.what if entry else "",
+        trial=trial,
+        interrupted=entry.what if entry else "a trial" if trial and trial.interrupted else "",
         generations=listed,
     )
     if state is None or not state.active:
@@ -196,7 +215,9 @@ def status(live: Live) -> Status:
         generation=state.generation,
         name=next((one.name for one in listed if one.current), ""),
         manifest=state.manifest,
-        drift=read_drift(live.root, state),
+        drift=tuple(
+            one for one in read_drift(live.root, state) if trial is None or one.path not in trial.paths
+        ),
         adopted=tuple(sorted(state.adopted)),
     )
 

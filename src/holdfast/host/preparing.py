@@ -26,8 +26,9 @@ from holdfast.host.nodes import Absent
 from holdfast.host.packages.change import PackageChange, PackageOptions, PackageResult
 from holdfast.host.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
-from holdfast.host.steps import ChangeFiles, Commit, Step, UnitJob
+from holdfast.host.steps import ChangeFiles, Commit, CoverFiles, Step, UnitJob
 from holdfast.host.support import warn_of_distribution
+from holdfast.host.trial import as_trial
 from holdfast.manifest.document import manifest_digest
 from holdfast.manifest.model import Manifest
 
@@ -92,6 +93,8 @@ def prepare(live: Live, request: Request) -> Prepared:
         jobs=_jobs_beside(live, request, manifest),
         files_only=request.kind == "prepopulate",
     )
+    if request.kind == "try":
+        arranged = as_trial(arranged, live, state, change)
     warnings = warn_of_distribution(live, manifest) if manifest else ()
     return _assemble(request, arranged, facts, state, change, warnings)
 
@@ -150,6 +153,8 @@ def _assemble(
     """The change as a whole (pure)."""
     transaction = request.transaction or secrets.token_hex(6)
     plan, steps = arranged.plan, arranged.steps
+    if request.kind == "try":
+        return _assemble_trial(arranged, facts, state, transaction, warnings)
     if steps or plan.record or arranged.recording or request.packages is not None:
         plan = plan.marked(transaction)
         steps = (*steps, Commit(plan.record))
@@ -169,6 +174,33 @@ def _assemble(
         (*warnings, *(package_change.warnings if package_change else ())),
         package_change,
         request.packages,
+    )
+    return Prepared(change, plan.contents)
+
+
+def _assemble_trial(
+    arranged: Arranged, facts: Facts, state: State | None, transaction: str, warnings: tuple[str, ...]
+) -> Prepared:
+    """A change that nothing records (pure)."""
+    plan = arranged.plan
+    current = state.generation if state and state.active else None
+    managed: Mapping[str, Managed] = state.paths if state else {}
+    found = {path: located.node for path, located in facts.managed.items()}
+    covered = [
+        layer.directory for step in arranged.steps if isinstance(step, CoverFiles) for layer in step.layers
+    ]
+    read_only = tuple(f"{one} is read-only as long as the trial lasts" for one in covered)
+    change = Change(
+        "try",
+        current,
+        current,
+        arranged.steps,
+        file_changes(plan.actions, plan.secrets, managed, found),
+        state,
+        state,
+        transaction,
+        plan.notes,
+        (*warnings, *read_only),
     )
     return Prepared(change, plan.contents)
 

@@ -65,17 +65,28 @@ def render_result(result: SwitchResult, style: Style = plain) -> list[str]:
     change = result.change
     recovered = render_recovered(result.recovered, style) if result.recovered else []
     if change.empty:
-        return [*recovered, *_remarks(change, style), _nothing(change)]
+        return [*recovered, *_ended(result, style), *_remarks(change, style), _nothing(change)]
     done = {
         "deactivate": "Everything that Holdfast did here is taken back.",
         "repair": "What was changed by hand is put back.",
         "adopt": "What was changed by hand is accepted.",
         "rollback": f"Back at generation {change.generation}.",
         "prepopulate": f"The files of generation {change.generation} are in place; nothing was started.",
+        "try": "This lasts until the next reboot, or until `holdfast rollback`.",
         "boot": f"Generation {change.generation} becomes current at the next boot.",
     }.get(change.kind, f"Generation {change.generation} is current.")
     brought = render_brought(change.brought, style) if change.brought else []
+    recovered += _ended(result, style)
     return [*recovered, *_remarks(change, style), *brought, f"{style('good', done)} ({summary(change)})"]
+
+
+def _ended(result: SwitchResult, style: Style) -> list[str]:
+    if result.ended is None:
+        return []
+    return [
+        style("heading", "The trial is over")
+        + f": nothing of {printable(result.ended.name or 'it')} is left."
+    ]
 
 
 def render_recovered(recovered: Recovered, style: Style = plain) -> list[str]:
@@ -96,6 +107,11 @@ def render_status(status: Status, style: Style = plain) -> list[str]:
         lines = ["No generation is current."]
     else:
         lines = [style("heading", f"Generation {status.generation}") + f" of {printable(status.name)}"]
+    if status.trial is not None and not status.trial.interrupted:
+        told = f"{printable(status.trial.name)} is on trial until the next reboot"
+        lines += [
+            style("warning", told) + f" ({len(status.trial.paths)} paths); `holdfast rollback` ends it."
+        ]
     if status.interrupted:
         lines += [
             style("bad", f"A run was interrupted: {printable(status.interrupted)}."),
@@ -161,7 +177,7 @@ def change_json(change: Change) -> dict[str, JSON]:
         "users": [
             {"name": name, "change": what} for name, what in _user_changes(change.before, change.after)
         ],
-        "steps": [encode(step) for step in change.steps if step.kind not in ("files", "commit")],
+        "steps": [encode(step) for step in change.steps if step.kind not in ("files", "commit", "cover")],
         "notes": list(change.notes),
         "warnings": list(change.warnings),
         "problems": list(change.problems),
@@ -169,9 +185,10 @@ def change_json(change: Change) -> dict[str, JSON]:
 
 
 def result_json(result: SwitchResult) -> dict[str, JSON]:
-    """As :func:`change_json`, with ``recovered`` (``kind``, ``generation``, ``what``) or null."""
+    """As :func:`change_json`, with ``recovered`` (``kind``, ``generation``, ``what``) and ``ended`` (a trial), or null."""
     recovered = None if result.recovered is None else every_field(result.recovered)
-    return {**change_json(result.change), "recovered": recovered}
+    ended = None if result.ended is None else every_field(result.ended)
+    return {**change_json(result.change), "recovered": recovered, "ended": ended}
 
 
 def every_field(value: object) -> dict[str, JSON]:
@@ -180,6 +197,8 @@ def every_field(value: object) -> dict[str, JSON]:
 
 
 def _title(change: Change) -> str:
+    if change.kind == "try":
+        return "try, until the next reboot"
     if change.generation is None:
         return f"{change.kind}: take back everything"
     if change.previous is None or change.previous == change.generation:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Union
 
 from holdfast.host.actions import Action
-from holdfast.host.nodes import Secret
+from holdfast.host.nodes import Node, Secret
 from holdfast.manifest.model import Health, Task
 
 
@@ -55,6 +55,38 @@ class ChangeFiles:
 
     actions: tuple[Action, ...]
     kind: Literal["files"] = "files"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A directory that is covered by itself with changes laid over it."""
+
+    directory: str
+    place: str
+    """Where the changes are."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One path of a trial."""
+
+    path: str
+    """As the definition has it."""
+    place: str
+    """Where it really is made."""
+    node: Node
+    how: Literal["run", "bind", "layer"]
+    """Put into /run, mounted over what is there, or part of a layer."""
+    attributes: Mapping[str, str] = field(default_factory=lambda: {})
+
+
+@dataclass(frozen=True)
+class CoverFiles:
+    """Files for a trial, see :mod:`holdfast.host.covering`: nothing on the disk changes."""
+
+    pieces: tuple[Piece, ...]
+    layers: tuple[Layer, ...]
+    kind: Literal["cover"] = "cover"
 
 
 @dataclass(frozen=True)
@@ -157,6 +189,7 @@ Step = Union[
     RunUnits,
     ReloadManager,
     ChangeFiles,
+    CoverFiles,
     DecryptSecret,
     SetSysctl,
     LoadModules,

@@ -14,6 +14,7 @@ from pathlib import Path
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
+from holdfast.host import covering
 from holdfast.host import state as places
 from holdfast.host.actions import PutFile
 from holdfast.host.change import Prepared
@@ -23,10 +24,11 @@ from holdfast.host.files import Files
 from holdfast.host.journal import Entry, Journal, new_entry
 from holdfast.host.live import Live
 from holdfast.host.space import check_space
-from holdfast.host.steps import ChangeFiles, Commit, Step
+from holdfast.host.steps import ChangeFiles, Commit, CoverFiles, Step
 
 _TITLES = {
     "files": "Changing files",
+    "cover": "Covering files",
     "secret": "Decrypting secrets",
     "modules": "Loading kernel modules",
     "sysctl": "Setting kernel parameters",
@@ -72,6 +74,22 @@ def execute(prepared: Prepared, live: Live, home: Path) -> None:
     live.checkpoint("closed")
 
 
+def execute_trial(prepared: Prepared, live: Live, home: Path) -> None:
+    """Make a change that nothing is to record but its own journal, in a directory of its own: :func:`recover` takes it back.
+
+    Raises:
+        TakenBackError, StuckError: as :func:`execute`.
+    """
+    change = prepared.change
+    nowhere = digest_bytes(b"")
+    entry = new_entry(
+        change.transaction, change.kind, change.steps, change.previous, change.generation, nowhere
+    )
+    journal = Journal(home)
+    with Files(live, entry.transaction, journal.contents, prepared.contents) as files:
+        _run(entry, files, journal, live)
+
+
 def _state_after(steps: Sequence[Step]) -> Digest:
     """Digest of the state file that the last rename of the commit puts in place."""
     commit = steps[-1]
@@ -107,6 +125,9 @@ def _do(number: int, step: Step, files: Files, live: Live) -> None:
     if isinstance(step, (ChangeFiles, Commit)):
         with stage(title):
             files.do(number, step)
+    elif isinstance(step, CoverFiles):
+        with stage(title):
+            covering.lay(step, files.contents)
     elif not title:
         doing(step).do(step, live)
     else:
@@ -175,7 +196,7 @@ def _undo(
 
 def _close(entry: Entry, failed: Collection[int], files: Files, journal: Journal) -> None:
     """Forget the run, unless files are still to be put back: then the next command tries again."""
-    if not any(isinstance(entry.steps[number], (ChangeFiles, Commit)) for number in failed):
+    if not any(isinstance(entry.steps[number], (ChangeFiles, CoverFiles, Commit)) for number in failed):
         with explain_os_errors("close the journal"):
             files.sync()
             journal.end()
@@ -199,7 +220,10 @@ def recover(live: Live, home: Path) -> Recovery | None:
             journal.end()
         return Recovery(entry, finished=True)
     begun = journal.begun(entry)
-    message(f"A run did not end: {entry.what}. It is taken back", level="warning")
+    if entry.kind == "try":
+        message("Ending the trial")
+    else:
+        message(f"A run did not end: {entry.what}. It is taken back", level="warning")
     with Files(live, entry.transaction, journal.contents) as files:
         failed = _undo(entry, begun.steps, files, live, certain=begun.certain)
         _close(entry, failed, files, journal)

@@ -12,11 +12,17 @@ from holdfast.project.evaluation import evaluate
 @click.command()
 @system_argument
 @click.option("--detailed-exitcode", is_flag=True, help="End with 7 when there is something to change.")
+@click.option("--ephemeral", is_flag=True, help="Only until the next reboot: nothing is written to the disk.")
 @package_options
 @machine_options(changing=False)
 @in_process_option
 def command(
-    system: str, detailed_exitcode: bool, packages: list[tuple[bool, str]], in_process: bool, reach: Reach
+    system: str,
+    detailed_exitcode: bool,
+    ephemeral: bool,
+    packages: list[tuple[bool, str]],
+    in_process: bool,
+    reach: Reach,
 ) -> int:
     """Show what `holdfast switch` would change, and change nothing.
 
@@ -26,7 +32,7 @@ def command(
     from holdfast.deploy.working import words
 
     evaluation = evaluate(system, in_process=in_process)
-    flags = [(detailed_exitcode, "--detailed-exitcode"), *packages]
+    flags = [(detailed_exitcode, "--detailed-exitcode"), (ephemeral, "--ephemeral"), *packages]
     return perform(
         reach,
         aims_of(evaluation, reach, named=bool(system)),

@@ -21,6 +21,7 @@ from holdfast.project.evaluation import evaluate
     metavar="SECONDS",
     help="Take it back unless the machine can be reached anew within SECONDS.",
 )
+@click.option("--ephemeral", is_flag=True, help="Only until the next reboot: nothing is written to the disk.")
 @package_options
 @machine_options(changing=True)
 @in_process_option
@@ -29,6 +30,7 @@ def command(
     dry_run: bool,
     detailed_exitcode: bool,
     confirm: int | None,
+    ephemeral: bool,
     packages: list[tuple[bool, str]],
     in_process: bool,
     reach: Reach,
@@ -51,10 +53,13 @@ def command(
     """
     from holdfast.deploy.working import words
 
+    if ephemeral and confirm is not None:
+        raise click.UsageError("--ephemeral and --confirm exclude each other.")
     evaluation = evaluate(system, in_process=in_process)
     flags = [
         (dry_run, "--dry-run"),
         (detailed_exitcode, "--detailed-exitcode"),
+        (ephemeral, "--ephemeral"),
         *packages,
     ]
     return perform(
