@@ -63,6 +63,11 @@ def test_triggers(before: Unit, after: Unit, verbs: list[str]) -> None:
     made = plan([], {"a.service": RUNS}, {"a.service": before}, {"a.service": after})
     assert said(made.start) == verbs
     assert all(job.reason == "its trigger /x changed" for job in made.start)
+    if verbs:
+        new = plan([], {"a.service": RUNS}, {}, {"a.service": after})
+        assert said(new.start) == verbs, "it ran before it was declared"
+        gone = plan([], {"a.service": RUNS}, {"a.service": before}, {})
+        assert said(gone.start) == verbs, "and runs after it"
 
 
 def test_what_did_not_run_is_not_started_but_what_failed_is() -> None:

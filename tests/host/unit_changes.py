@@ -8,7 +8,7 @@ from holdfast.base.digests import digest_bytes
 from holdfast.host.nodes import Absent, File, Node, Symlink
 from holdfast.host.steps import UnitJob
 from holdfast.host.touched_units import UnitFileChange
-from holdfast.host.transitions import UnitFacts, UnitPlan, plan_units
+from holdfast.host.transitions import ManagerFacts, UnitPlan, plan_units
 from holdfast.host.unit_states import Relations, UnitState
 from holdfast.host.units import SYSTEM
 from holdfast.manifest.model import Unit
@@ -50,7 +50,7 @@ def plan(
     aliases: Mapping[str, str] | None = None,
     own: str = "",
 ) -> UnitPlan:
-    facts = UnitFacts({**TARGET, **states}, aliases or {}, relations or {}, links or {}, own)
+    facts = ManagerFacts({**TARGET, **states}, aliases or {}, relations or {}, links or {}, own)
     return plan_units(changes, facts, declared_before=before or {}, declared_after=after or {})
 
 

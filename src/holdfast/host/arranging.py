@@ -28,7 +28,7 @@ from holdfast.host.steps import (
 )
 from holdfast.host.tasks import check_tasks, plan_tasks
 from holdfast.host.touched_units import SYSTEM_PLACES, USER_PLACES, UnitFileChange
-from holdfast.host.transitions import UnitFacts, UnitPlan, plan_units
+from holdfast.host.transitions import ManagerFacts, UnitPlan, plan_units
 from holdfast.host.unit_states import UnitState
 from holdfast.manifest.model import Manifest, Task
 
@@ -58,10 +58,10 @@ _GENERATED = {
 class Surroundings:
     """What must be known of a machine that runs, beside its files."""
 
-    units: UnitFacts | None = None
+    units: ManagerFacts | None = None
     """None where no systemd runs."""
     unit_changes: tuple[UnitFileChange, ...] = ()
-    users: Mapping[str, UnitFacts] = field(default_factory=lambda: {})
+    users: Mapping[str, ManagerFacts] = field(default_factory=lambda: {})
     """The managers of users that run, where something is to be done with them."""
     user_unit_changes: tuple[UnitFileChange, ...] = ()
     logged_in: frozenset[int] = frozenset()
@@ -93,7 +93,7 @@ def read_surroundings(
     of_users = read_unit_changes(live, plan, USER_PLACES, read)
     units = ask(live.systemd, changes, own=own_unit())
     concerned = bool(manifest and manifest.user_units) or _starts(plan, _RELOADED_BY_USERS)
-    users: Mapping[str, UnitFacts] = ask_users(units, of_users) if concerned else {}
+    users: Mapping[str, ManagerFacts] = ask_users(units, of_users) if concerned else {}
     return replace(
         around,
         units=units,

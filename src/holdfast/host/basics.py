@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from holdfast.base.digests import Digest, digest_bytes
@@ -24,7 +24,15 @@ from holdfast.host.retiring import Owned, to_look_for
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
 from holdfast.host.tables import FIELDS, Accounts, Ranges
-from holdfast.host.units import SYSTEM, UNIT_DIRECTORIES, UnitFacts, UnitFile, parse_install, template_of
+from holdfast.host.units import (
+    SYSTEM,
+    UNIT_DIRECTORIES,
+    USER_DIRECTORIES,
+    UnitFacts,
+    UnitFile,
+    parse_install,
+    template_of,
+)
 from holdfast.host.ways_in import Access
 from holdfast.manifest.model import Identity, Manifest, TextFile
 
@@ -39,6 +47,7 @@ class Basics:
     """Content of the files that are edited rather than owned, by path; absent ones are left out."""
     ranges: Ranges = field(default_factory=Ranges)
     units: UnitFacts = field(default_factory=UnitFacts)
+    user_units: UnitFacts = field(default_factory=UnitFacts)
     identity: IdentityFacts = field(default_factory=IdentityFacts)
     executables: frozenset[str] = frozenset()
     """Those of the declared shells that can be run."""
@@ -85,6 +94,7 @@ def read_basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
         units=replace(read_unit_facts(root, manifest), taken=_taken_links(state)),
+        user_units=read_unit_facts(root, manifest, USER_DIRECTORIES) if manifest.user_units else UnitFacts(),
         identity=_read_identity(root, manifest, state),
         executables=_read_executables(root, manifest),
         user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
@@ -181,26 +191,29 @@ def _has_locale(root: RootDirectory, locale: str) -> bool:
     return b"\0" + name.encode() + b"\0" in (root.read(f"{_LOCALES}/locale-archive") or b"")
 
 
-def read_unit_facts(root: RootDirectory, manifest: Manifest) -> UnitFacts:
+def read_unit_facts(
+    root: RootDirectory, manifest: Manifest, directories: Sequence[str] = UNIT_DIRECTORIES
+) -> UnitFacts:
     """Unit files and the links between them; the links alone when ``manifest`` says nothing about units: what is no longer
     masked starts where they want it."""
-    if not manifest.units:
-        return UnitFacts(links=_read_links(root))
+    units = manifest.units if directories[0] == SYSTEM else manifest.user_units
+    if not units:
+        return UnitFacts(links=_read_links(root, directories[0]))
     files: dict[str, UnitFile] = {}
-    for directory in UNIT_DIRECTORIES:
+    for directory in directories:
         for name, node in root.scan(directory).items():
             if name not in files and "." in name and isinstance(node, (File, Symlink)):
                 files[name] = _unit_file(directory, name, node)
     for path, entry in manifest.files.items():
         directory, _, name = path.rpartition("/")
-        if directory in UNIT_DIRECTORIES:
+        if directory in directories:
             install = (
                 parse_install(entry.text)
                 if isinstance(entry, TextFile)
                 else files.get(name, UnitFile("")).install
             )
             files[name] = UnitFile(path, install)
-    todo = [name for name, unit in manifest.units.items() if unit.enable is not None]
+    todo = [name for name, unit in units.items() if unit.enable is not None]
     done: set[str] = set()
     while todo:
         name = todo.pop()
@@ -216,7 +229,7 @@ def read_unit_facts(root: RootDirectory, manifest: Manifest) -> UnitFacts:
                 )
             todo += file.install.also
     legacy = frozenset(name for name, node in root.scan("/etc/init.d").items() if isinstance(node, File))
-    return UnitFacts(files, _read_links(root), legacy)
+    return UnitFacts(files, _read_links(root, directories[0]), legacy=legacy)
 
 
 def _unit_file(directory: str, name: str, node: Node) -> UnitFile:
@@ -238,13 +251,13 @@ def _taken_links(state: State | None) -> dict[str, str]:
     }
 
 
-def _read_links(root: RootDirectory) -> dict[str, str]:
+def _read_links(root: RootDirectory, place: str) -> dict[str, str]:
     links: dict[str, str] = {}
-    for name, node in root.scan(SYSTEM).items():
+    for name, node in root.scan(place).items():
         if isinstance(node, Symlink):
-            links[f"{SYSTEM}/{name}"] = node.target
+            links[f"{place}/{name}"] = node.target
         elif isinstance(node, Folder) and name.endswith((".wants", ".requires", ".upholds")):
-            for inner, link in root.scan(f"{SYSTEM}/{name}").items():
+            for inner, link in root.scan(f"{place}/{name}").items():
                 if isinstance(link, Symlink):
-                    links[f"{SYSTEM}/{name}/{inner}"] = link.target
+                    links[f"{place}/{name}/{inner}"] = link.target
     return links

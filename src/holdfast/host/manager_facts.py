@@ -17,7 +17,7 @@ from holdfast.host.nodes import Absent, File, Node, Symlink
 from holdfast.host.plan import Plan
 from holdfast.host.systemd import Systemd, connect_user
 from holdfast.host.touched_units import UnitFileChange, inside, names_in, to_ask
-from holdfast.host.transitions import UnitFacts
+from holdfast.host.transitions import ManagerFacts
 from holdfast.host.unit_states import Relations
 from holdfast.host.units import template_of
 
@@ -94,7 +94,7 @@ def ask(
     links: Mapping[str, str] | None = None,
     *,
     own: str = "",
-) -> UnitFacts:
+) -> ManagerFacts:
     """What a plan for ``changes`` needs to know of the manager's units.
 
     Raises:
@@ -107,7 +107,7 @@ def ask(
         relations[name] = systemd.relations(name)
     for service in {name for one in relations.values() for name in one.triggers} - relations.keys():
         relations[service] = systemd.relations(service)
-    return UnitFacts(states, aliases, relations, links or {}, own)
+    return ManagerFacts(states, aliases, relations, links or {}, own)
 
 
 def own_unit() -> str:
@@ -120,9 +120,9 @@ def own_unit() -> str:
     return name if name.endswith(".service") else ""
 
 
-def ask_users(system: UnitFacts, changes: Sequence[UnitFileChange]) -> Mapping[str, UnitFacts]:
+def ask_users(system: ManagerFacts, changes: Sequence[UnitFileChange]) -> Mapping[str, ManagerFacts]:
     """The same of every user manager that runs, by its user's name. One that does not answer is left out, with a warning."""
-    found: dict[str, UnitFacts] = {}
+    found: dict[str, ManagerFacts] = {}
     for unit, state in system.states.items():
         matched = _USER_MANAGER.fullmatch(unit)
         if matched is None or state.active != "active":
@@ -145,7 +145,7 @@ def name_of(uid: int) -> str:
         return str(uid)
 
 
-def logged_in(system: UnitFacts) -> frozenset[int]:
+def logged_in(system: ManagerFacts) -> frozenset[int]:
     """Numbers of the users who have a session, see systemd-logind(8)."""
     found: set[int] = set()
     for unit, state in system.states.items():

@@ -53,7 +53,7 @@ class UnitPlan:
 
 
 @dataclass(frozen=True)
-class UnitFacts:
+class ManagerFacts:
     """What one manager says of its units."""
 
     states: Mapping[str, UnitState]
@@ -70,7 +70,7 @@ class UnitFacts:
 
 def plan_units(
     changes: Sequence[UnitFileChange],
-    facts: UnitFacts,
+    facts: ManagerFacts,
     *,
     declared_before: Mapping[str, Unit],
     declared_after: Mapping[str, Unit],
@@ -91,7 +91,7 @@ class _Transitions:
         self,
         before: Mapping[str, Unit],
         after: Mapping[str, Unit],
-        facts: UnitFacts,
+        facts: ManagerFacts,
         touched: Mapping[str, Touched],
     ) -> None:
         self.before, self.after, self.facts, self.touched = before, after, facts, touched
@@ -365,12 +365,10 @@ def _need(touched: Touched, before: Unit | None, after: Unit | None) -> tuple[Ne
 def _changed_triggers(
     touched: Touched, before: Unit | None, after: Unit | None, option: str, key: str
 ) -> str:
-    """The first trigger that is another one now, or nothing."""
-    found: set[str] = set()
-    if before is not None and after is not None:
-        old: Iterable[str] = getattr(before, option)
-        new: Iterable[str] = getattr(after, option)
-        found |= set(old) ^ set(new)
+    """The first trigger that is another one now, or nothing. A unit that nobody declares has none."""
+    old: Iterable[str] = getattr(before, option) if before is not None else ()
+    new: Iterable[str] = getattr(after, option) if after is not None else ()
+    found = set(old) ^ set(new)
     for section in ("Unit", "Service"):
         found |= set(touched.before.get((section, key), ())) ^ set(touched.after.get((section, key), ()))
     return min(found).partition(" ")[0] if found else ""

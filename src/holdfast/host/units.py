@@ -17,6 +17,9 @@ from holdfast.manifest.model import Unit
 SYSTEM = "/etc/systemd/system"
 UNIT_DIRECTORIES = (SYSTEM, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 """Where packaged units are looked for, best first."""
+USER = "/etc/systemd/user"
+USER_DIRECTORIES = (USER, "/usr/local/lib/systemd/user", "/usr/lib/systemd/user")
+"""The same for the units of users' own managers."""
 
 _SUFFIXES = {"wanted_by": "wants", "required_by": "requires", "upheld_by": "upholds"}
 
@@ -112,12 +115,14 @@ def template_of(name: str) -> str | None:
     return found[1] + found[3] if found else None
 
 
-def wish_units(units: Mapping[str, Unit], facts: UnitFacts, put: Callable[[str, str, str], None]) -> _Links:
+def wish_units(
+    units: Mapping[str, Unit], facts: UnitFacts, put: Callable[[str, str, str], None], place: str = SYSTEM
+) -> _Links:
     """The wishes for declared units. ``put(path, text, reason)`` takes the text of unit files and drop-ins."""
-    work = _Links(units, facts)
+    work = _Links(units, facts, place)
     for name, unit in sorted(units.items()):
         if unit.text is not None and not unit.masked:
-            put(f"{SYSTEM}/{name}", unit.text, f"unit {name}")
+            put(f"{place}/{name}", unit.text, f"unit {name}")
         for dropin, text in sorted(unit.dropins.items()):
             if "/" in dropin:
                 work.problems.append(
@@ -125,7 +130,7 @@ def wish_units(units: Mapping[str, Unit], facts: UnitFacts, put: Callable[[str, 
                 )
                 continue
             file_name = dropin if dropin.endswith(".conf") else f"{dropin}.conf"
-            put(f"{SYSTEM}/{name}.d/{file_name}", text, f"drop-in {dropin} of {name}")
+            put(f"{place}/{name}.d/{file_name}", text, f"drop-in {dropin} of {name}")
         work.unit(name, unit)
     return work
 
@@ -133,8 +138,8 @@ def wish_units(units: Mapping[str, Unit], facts: UnitFacts, put: Callable[[str, 
 class _Links:
     """The links while they are collected: ``wishes`` and ``problems``."""
 
-    def __init__(self, units: Mapping[str, Unit], facts: UnitFacts) -> None:
-        self.units, self.facts = units, facts
+    def __init__(self, units: Mapping[str, Unit], facts: UnitFacts, place: str) -> None:
+        self.units, self.facts, self.place = units, facts, place
         self.wishes: dict[str, Wish] = {}
         self.problems: list[str] = []
 
@@ -142,7 +147,7 @@ class _Links:
         if unit.masked:
             if unit.text is not None:
                 self.problems.append(f"unit {name!r} has a text and is masked: it can only be one of the two")
-            self.wishes[f"{SYSTEM}/{name}"] = Wish(Symlink("/dev/null"), f"unit {name} is masked")
+            self.wishes[f"{self.place}/{name}"] = Wish(Symlink("/dev/null"), f"unit {name} is masked")
             return
         wants = Install(unit.wanted_by, unit.required_by, unit.upheld_by, unit.aliases)
         if wants.empty and unit.enable is None:
@@ -164,7 +169,7 @@ class _Links:
                 continue
             declared = self.units.get(candidate)
             if declared is not None and declared.text is not None:
-                return f"{SYSTEM}/{candidate}"
+                return f"{self.place}/{candidate}"
             if candidate in self.facts.files:
                 return self.facts.files[candidate].path
         return None
@@ -217,8 +222,10 @@ class _Links:
         seen.add(name)
         for path, target in {**self.facts.taken, **self.facts.links}.items():
             directory, _, link = path.rpartition("/")
-            installed = directory != SYSTEM and (link == name or ("@." in name and template_of(link) == name))
-            alias = directory == SYSTEM and link != name and target.rpartition("/")[2] == name
+            installed = directory != self.place and (
+                link == name or ("@." in name and template_of(link) == name)
+            )
+            alias = directory == self.place and link != name and target.rpartition("/")[2] == name
             if installed or alias:
                 self.wishes.setdefault(path, Wish(Absent(), f"unit {name} is disabled"))
         install = self._install(name)
@@ -229,9 +236,9 @@ class _Links:
         for attribute, suffix in _SUFFIXES.items():
             targets: tuple[str, ...] = getattr(install, attribute)
             for target in targets:
-                self._want(f"{SYSTEM}/{_expand(target, name)}.{suffix}/{name}", path, reason)
+                self._want(f"{self.place}/{_expand(target, name)}.{suffix}/{name}", path, reason)
         for alias in install.aliases:
-            self._want(f"{SYSTEM}/{_expand(alias, name)}", path, reason)
+            self._want(f"{self.place}/{_expand(alias, name)}", path, reason)
 
     def _want(self, link: str, path: str, reason: str) -> None:
         have = self.facts.links.get(link)
@@ -248,7 +255,7 @@ class _Links:
         return packaged and posixpath.basename(have) == posixpath.basename(path)
 
     def _packaged(self, path: str) -> bool:
-        return not path.startswith(f"{SYSTEM}/")
+        return not path.startswith(f"{self.place}/")
 
     def _no_such_unit(self, name: str) -> str:
         declared = [other for other, unit in self.units.items() if unit.text is not None]

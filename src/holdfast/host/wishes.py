@@ -16,7 +16,7 @@ from holdfast.host.nodes import File, Folder, Node, Secret, Special, Symlink, Wi
 from holdfast.host.packages import debian
 from holdfast.host.state import State
 from holdfast.host.tmpfiles import made_by
-from holdfast.host.units import wish_units
+from holdfast.host.units import USER, wish_units
 from holdfast.manifest.model import (
     SCHEMA_VERSION,
     BlobFile,
@@ -213,10 +213,13 @@ class _Wishing:
         )
 
     def units(self) -> None:
-        links = wish_units(self.manifest.units, self.basics.units, self.put)
-        self.problems += links.problems
-        for path, wish in links.wishes.items():
-            self.wish(path, wish)
+        every = [wish_units(self.manifest.units, self.basics.units, self.put)]
+        if self.manifest.user_units:
+            every.append(wish_units(self.manifest.user_units, self.basics.user_units, self.put, USER))
+        for links in every:
+            self.problems += links.problems
+            for path, wish in links.wishes.items():
+                self.wish(path, wish)
 
     def people(self) -> None:
         for name, user in sorted(self.manifest.users.items()):
