@@ -56,10 +56,10 @@ class UnitFacts:
     """Unit name to its file; [Install] is filled in for those that were asked for."""
     links: Mapping[str, str] = field(default_factory=lambda: {})
     """Every link in /etc/systemd/system and one level below: path to target."""
-    taken: Mapping[str, str] = field(default_factory=lambda: {})
-    """Those that were there before us and that we took away."""
     legacy: frozenset[str] = frozenset()
     """Names in /etc/init.d."""
+    taken: Mapping[str, str] = field(default_factory=lambda: {})
+    """Links that were there before us and that we took away."""
 
 
 def parse_install(text: str) -> Install:
