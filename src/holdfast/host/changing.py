@@ -21,6 +21,7 @@ from holdfast.host.facts import read_recorded_state
 from holdfast.host.failures import RefusedError, StuckError, TakenBackError
 from holdfast.host.generations import Generations
 from holdfast.host.home import locked
+from holdfast.host.kept import prune_kept
 from holdfast.host.live import Live
 from holdfast.host.nodes import File
 from holdfast.host.packages.change import PackageChange, PackageOptions
@@ -128,6 +129,7 @@ class Changing:
         else:
             prepared = self._with_packages(request, change)
         self._forget_pending()
+        prune_kept(self._home)  # also where nothing was done: the last run may have been cut short after its commit
         return SwitchResult(prepared.change, self.recovered, ended)
 
     def end_trial(self, kind: ChangeKind) -> SwitchResult | None:
@@ -205,4 +207,5 @@ class Changing:
         new = replace(state, adopted=accepted, paths=paths)
         prepared = prepare_state(self._live, "adopt", state, new, tuple(keeping.values()))
         execute(prepared, self._live, self._home)
+        prune_kept(self._home)
         return SwitchResult(prepared.change, self.recovered)

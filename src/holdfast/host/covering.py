@@ -46,8 +46,8 @@ _ACCOUNTS = frozenset(f"/etc/{name}" for name in FIELDS)
 def cover(actions: Sequence[Action]) -> tuple[CoverFiles, tuple[str, ...]]:
     """How ``actions`` can be tried, and everything that cannot (pure)."""
     wanted = [action for action in actions if not isinstance(action, (Keep, Drop))]
-    made = {action.path for action in wanted if isinstance(action, MakeDirectory)}
-    direct = {action.path: place for action in wanted if (place := _place_in_run(action))}
+    made: set[str] = {action.path for action in wanted if isinstance(action, MakeDirectory)}
+    direct: dict[str, str] = {action.path: place for action in wanted if (place := _place_in_run(action))}
     rest = [action for action in wanted if action.path not in direct]
     problems = [
         f"{action.path}: people and packages cannot be tried"
@@ -94,7 +94,7 @@ def _place_in_run(action: Action) -> str:
 
 def _nearest(path: str, made: Collection[str]) -> str:
     """The directory above that is there already."""
-    directory = posixpath.dirname(path)
+    directory: str = posixpath.dirname(path)
     while directory in made:
         directory = posixpath.dirname(directory)
     return directory
@@ -104,7 +104,7 @@ def _piece(action: Action, direct: Mapping[str, str], layers: Sequence[Layer], n
     node: Node = Absent()
     if isinstance(action, (PutFile, PutLink, MakeDirectory, SetDirectory)):
         node = action.node
-    attributes = action.attributes if isinstance(action, PutFile) else {}
+    attributes: Mapping[str, str] = action.attributes if isinstance(action, PutFile) else {}
     if action.path in direct:
         if isinstance(node, Symlink):
             node = _aimed(action.path, node, direct)

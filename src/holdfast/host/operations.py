@@ -24,6 +24,7 @@ from holdfast.host.generations import Generation as Generation
 from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
+from holdfast.host.kept import prune_kept
 from holdfast.host.live import Live
 from holdfast.host.nodes import Folder, Secret, Special
 from holdfast.host.preparing import Request, prepare, warn_of_interruption, with_differences
@@ -248,6 +249,7 @@ def delete_generation(live: Live, number: int, options: SwitchOptions = DEFAULTS
     """
     with changing(live, options):
         _generations(live).delete(number)
+        prune_kept(home_path(live))
 
 
 def prune_generations(live: Live, keep: int, options: SwitchOptions = DEFAULTS) -> tuple[int, ...]:
@@ -257,7 +259,9 @@ def prune_generations(live: Live, keep: int, options: SwitchOptions = DEFAULTS) 
         HoldfastError: one cannot be removed.
     """
     with changing(live, options):
-        return _generations(live).prune(keep)
+        gone = _generations(live).prune(keep)
+        prune_kept(home_path(live))
+        return gone
 
 
 def register(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> Generation:

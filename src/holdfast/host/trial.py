@@ -22,7 +22,7 @@ from holdfast.host.failures import RefusedError
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
 from holdfast.host.packages.change import PackageChange
-from holdfast.host.state import State
+from holdfast.host.state import AccountRecord, State
 from holdfast.host.steps import ChangeFiles, CoverFiles, DecryptSecret, RunTasks, Step
 from holdfast.host.transaction import execute_trial, recover
 from holdfast.manifest.document import manifest_digest
@@ -76,7 +76,8 @@ def as_trial(arranged: Arranged, live: Live, state: State | None, packages: Pack
     problems: list[str] = []
     actions = packages.actions if packages else ()
     problems += [f"{one.verb} {one.package}: packages cannot be tried" for one in actions]
-    after, users = arranged.plan.state, state.users if state else {}
+    after = arranged.plan.state
+    users: Mapping[str, AccountRecord] = state.users if state else {}
     known: Mapping[str, int] = state.groups if state else {}
     if after.users != users or after.groups != known:
         names = sorted({name for name in {*after.users, *users} if after.users.get(name) != users.get(name)})
