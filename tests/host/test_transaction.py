@@ -337,7 +337,7 @@ def test_a_crash_anywhere_in_any_change() -> None:
 
 @pytest.mark.slow
 def test_a_crash_anywhere_in_very_many_changes() -> None:
-    settings(_bounded, max_examples=400)(
+    settings(_bounded, max_examples=100)(
         given(first=_systems, second=_systems, points=_points)(_crash_anywhere)
     )()
 
@@ -379,8 +379,9 @@ def test_kill_at_random_moments(scratch: Path) -> None:
 
 
 @pytest.mark.slow
-def test_kill_at_two_hundred_random_moments(scratch: Path) -> None:
-    _kill_at_random(make_root(scratch / "root"), kills=200, count=500, seed=2)
+def test_kill_at_many_random_moments(scratch: Path) -> None:
+    """Two hundred moments of larger changes are in tests/host/crash, on a machine that runs."""
+    _kill_at_random(make_root(scratch / "root"), kills=30, count=100, seed=2)
 
 
 def test_the_journal_says_nothing_when_nothing_is_open(tmp_path: Path) -> None:

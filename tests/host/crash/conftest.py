@@ -18,7 +18,10 @@ from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.sandbox import Bind
 
 _ROOT = Path(__file__).resolve().parents[3]
-_ENVIRONMENT = {"PYTHONPATH": "/holdfast-src:/holdfast-lib:/holdfast-tests", "PYTHONPYCACHEPREFIX": "/holdfast-pyc"}
+_ENVIRONMENT = {
+    "PYTHONPATH": "/holdfast-src:/holdfast-lib:/holdfast-tests",
+    "PYTHONPYCACHEPREFIX": "/holdfast-pyc",
+}
 SEED = int(os.environ.get("HOLDFAST_CRASH_SEED", "1"))
 MOMENTS = int(os.environ.get("HOLDFAST_CRASH_MOMENTS", "200"))
 
@@ -33,21 +36,21 @@ def binds(compiled: Path, debs: Path) -> Mapping[str, Bind]:
     }
 
 
-def execute(machine: Machine, asked: Mapping[str, object]) -> Completed:
-    """Have the program in the machine do something."""
+def execute(machine: Machine, asked: Mapping[str, object], program: str = "driver") -> Completed:
+    """Have a program in the machine do something."""
     return machine.execute(
-        ["python3", "-m", "tests.host.crash.driver"],
+        ["python3", "-m", f"tests.host.crash.{program}"],
         stdin=json.dumps(asked).encode(),
         env=_ENVIRONMENT,
         timeout=300,
     )
 
 
-def ask(machine: Machine, do: str, **more: object) -> dict[str, Any]:
-    """Have the program in the machine do something and answer; fails with what it says is wrong."""
+def ask(machine: Machine, do: str, program: str = "driver", **more: object) -> dict[str, Any]:
+    """Have a program in the machine do something and answer; fails with what it says is wrong."""
     asked = {"do": do, "seed": SEED, **more}
     print(f"HOLDFAST_CRASH_SEED={SEED}: {asked}")
-    done = execute(machine, asked)
+    done = execute(machine, asked, program)
     assert done.returncode == 0, done.stderr.decode()
     answer: dict[str, Any] = json.loads(done.stdout)
     print(answer)

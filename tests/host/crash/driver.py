@@ -33,7 +33,7 @@ def kill_at_steps(asked: Asked) -> Asked:
     """SIGKILL at every step of the journal, of a switch and of taking it back; this chunk's part of them."""
     one = _large()
     chance = random.Random(asked["seed"])
-    points = one.points()
+    points = one.points
     chosen = steps_of(points, asked["stride"])[asked["chunk"] :: asked["chunks"]]
     for number, index in enumerate(chosen):
         where = f"killed at checkpoint {index} ({points[index]})"
@@ -51,7 +51,7 @@ def kill_at_steps(asked: Asked) -> Asked:
 def kill_recovery_at_steps(asked: Asked) -> Asked:
     """SIGKILL before the commit, and then at every step of taking back."""
     one = _large()
-    points = one.points()
+    points = one.points
     last = max(index for index, point in enumerate(points) if point.startswith("begin"))
     back: list[str] = []
     die(one.towards(one.other, "switch"), at=last)
@@ -79,7 +79,7 @@ def kill_at_random(asked: Asked) -> Asked:
     one = _large()
     chance = random.Random(asked["seed"])
     moments = again = 0
-    window = one.window()
+    window = one.window
     while moments < asked["moments"]:
         verb, begun = chance.choice(["switch", "rollback"]), chance.random() < 0.9
         after = chance.uniform(0, window if begun else one.seconds)
@@ -93,7 +93,8 @@ def kill_at_random(asked: Asked) -> Asked:
                 name = f"{name}, killed after {after:.3f} s, then the same"
             with _explained(f"then {name}"):
                 one.recovered(verb_next, expected)
-                one.forget_old()
+                if moments % 5 == 0:
+                    one.forget_old()
     return {"moments": moments, "again": again, "outcomes": one.outcomes, "longest": one.seconds}
 
 
@@ -107,14 +108,12 @@ def cut_power(asked: Asked) -> Asked:
     answer: Asked = {}
     if not asked.get("references"):
         one.settle()
-        window = one.window()
-        answer = {"references": one.seen, "points": one.points(), "window": window}
+        window = one.window
+        answer = {"references": one.seen, "points": one.points, "window": window}
     else:
         subject.hurry()
         one.seen, one.now, one.spared = asked["references"], asked["now"], subject.spared()
-        with subject.live() as machine:
-            answer["interrupted"] = operations.status(machine).interrupted
-            one.find_numbers()
+        one.find_numbers()
         name, verb, expected = one.next_command(chance)
         if chance.random() < 0.1:
             die(verb, after=chance.uniform(0, asked["after"]))
@@ -127,7 +126,12 @@ def cut_power(asked: Asked) -> Asked:
     if asked["last"]:
         return answer
     if asked["at"] is None:
-        die(one.towards(one.other, chance.choice(["switch", "rollback"])), after=asked["after"], begun=True, power=True)
+        die(
+            one.towards(one.other, chance.choice(["switch", "rollback"])),
+            after=asked["after"],
+            begun=True,
+            power=True,
+        )
     else:
         die(one.towards(one.other, "switch"), at=asked["at"], power=True)
     raise Wrong("the power was not cut")

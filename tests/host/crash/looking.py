@@ -23,11 +23,14 @@ from tests.host.crash.systems import SYSCTL
 
 Look = dict[str, Any]  # Any: JSON
 _ROOTS = ("/etc", "/home", "/srv", "/opt", "/usr/local", "/var/lib/systemd/linger")
-_REBUILT = re.compile(r"/etc/(ld\.so\.cache|(passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock|\.updated)")
+_REBUILT = re.compile(
+    r"/etc/(ld\.so\.cache|(passwd|group|shadow|gshadow|subuid|subgid)-|\.pwd\.lock|\.updated)"
+)
 """Caches, backups and locks."""
 _AGED = re.compile(rb"^([^:]*:[^:]*):\d+:", re.MULTILINE)
 """In shadow(5): the day on which a password was set, which is another one after midnight."""
-_HOME = Path("/var/lib/holdfast/host")
+_OURS = ("workload-", "life-", "theirs", "dpkg-db-backup.timer")
+HOME = Path("/var/lib/holdfast/host")
 _known: dict[tuple[int, int, int, int], str] = {}
 
 
@@ -40,12 +43,17 @@ def look(live: Live, *, recorded: bool = True) -> Look:
         "packages": _packages(),
         "settings": {
             "sysctl": Path("/proc/sys", SYSCTL.replace(".", "/")).read_text(),
-            "tmpfiles": dict(_tree(str(path) for path in sorted(Path("/run").glob("workload-[AB]")))),
+            "tmpfiles": dict(
+                _tree(
+                    str(path)
+                    for path in sorted([*Path("/run").glob("workload-[AB]"), *Path("/run").glob("life")])
+                )
+            ),
         },
     }
     if recorded:
-        found |= {"state": _state(live), "kept": sorted(path.name for path in (_HOME / "kept").iterdir())}
-        found["left"] = sorted(path.name for path in _HOME.iterdir())
+        found |= {"state": _state(live), "kept": sorted(path.name for path in (HOME / "kept").iterdir())}
+        found["left"] = sorted(path.name for path in HOME.iterdir())
     document: Look = json.loads(json.dumps(found))
     return document
 
@@ -85,24 +93,26 @@ def _units(systemd: Systemd) -> Mapping[str, list[object]]:
     found: dict[str, list[object]] = {}
     states = systemd.states()
     for name, state in states.items():
-        if name.startswith(("workload-", "theirs")):
+        if name.startswith(_OURS):
             if (state.load, state.active) == ("not-found", "inactive"):
                 continue  # something that is loaded names it; it is nothing
             if (state.active, state.sub) == ("inactive", "dead"):
                 continue  # whether systemd has one loaded that does nothing is its own affair
             stale = _property(systemd, name, "Unit", "NeedDaemonReload")
-            found[name] = [state.load, state.active, state.sub, stale, _version(systemd, name)]
+            found[name] = [state.load, state.active, state.sub, stale, version(systemd, name)]
     found["failed"] = [name for name, state in states.items() if state.active == "failed"]
     return found
 
 
-def _version(systemd: Systemd, name: str) -> object:
-    """What the running main process was started with."""
+def version(systemd: Systemd, name: str) -> object:
+    """What the running main process was started with; None where none runs."""
     if name.endswith(".socket"):
         return _property(systemd, name, "Socket", "Listen")
     if name.endswith(".timer"):
         timers = _property(systemd, name, "Timer", "TimersMonotonic")
-        return [one[1] for one in timers if isinstance(one, (list, tuple))] if isinstance(timers, list) else None
+        return (
+            [one[1] for one in timers if isinstance(one, (list, tuple))] if isinstance(timers, list) else None
+        )
     told = Path("/run", name.removesuffix(".service"), "version")
     if told.exists():
         return told.read_text().strip()
@@ -146,11 +156,11 @@ def _state(live: Live) -> Mapping[str, Any]:  # Any: JSON
         return {}
     document = encode(state)
     assert isinstance(document, dict)
-    current = os.readlink(_HOME / "current") if state.active else ""  # noqa: PTH115
+    current = os.readlink(HOME / "current") if state.active else ""  # noqa: PTH115
     same = current.rpartition("/")[2] == str(state.generation) if state.active else current == ""
     paths = document["paths"]
     assert isinstance(paths, dict)
-    plain = {path: one for path, one in paths.items() if not path.startswith(str(_HOME))}
+    plain = {path: one for path, one in paths.items() if not path.startswith(str(HOME))}
     return {**document, "transaction": "", "generation": "", "paths": plain, "current": same}
 
 

@@ -21,9 +21,11 @@ from typing import BinaryIO
 from holdfast.base.digests import Digest, hex_of
 from holdfast.host import operations, systemd
 from holdfast.host.change import Wanted
+from holdfast.host.journal import read_journal
 from holdfast.host.live import Live, open_live
+from holdfast.host.steps import UnitJob
 from holdfast.manifest.document import manifest_digest
-from tests.host.crash.looking import Look, differences, look, main_process
+from tests.host.crash.looking import HOME, Look, differences, look, main_process
 from tests.host.crash.systems import FOREIGN, FOREIGN_LINKS, UNCHANGED
 
 SPARED = ("ssh.service", "systemd-journald.service", UNCHANGED)
@@ -69,9 +71,14 @@ class Subject:
     """The generation that each is, when no run is open."""
     now: str = ""
     seconds: float = 0.0
-    """The longest whole run."""
+    """What a whole run takes."""
+    window: float = 0.0
+    """What it takes from when the journal is there."""
+    points: list[str] = field(default_factory=list)
+    """Every place at which a run can be made to end, in order."""
     spared: dict[str, object] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
+    _began: float = 0.0
 
     def __post_init__(self) -> None:
         self.digests = {name: manifest_digest(wanted.manifest) for name, wanted in self.wanted.items()}
@@ -79,20 +86,27 @@ class Subject:
     # ----- whole runs
 
     def settle(self) -> None:
-        """Go to both and back, so that all that is recorded once (ids, kept content) is recorded."""
+        """Go to both and back, so that all that is recorded once (ids, kept content) is recorded; note the last run."""
         hurry()
         make_foreign()
         for name in (*self.wanted, *self.wanted):
+            self.points.clear()
             started = time.monotonic()
             with live() as machine:
+                machine.checkpoint = self._note
                 operations.switch(machine, self.wanted[name])
-            self.seconds = max(self.seconds if name in self.seen else 0.0, time.monotonic() - started)
-            self.now = name
+            self.now, self.seconds = name, time.monotonic() - started
+            self.window = time.monotonic() - self._began
             time.sleep(0.1)
             with live() as machine:
                 self.seen[name] = look(machine)
         self.spared = spared()
         self.forget_old()
+
+    def _note(self, where: str) -> None:
+        if not self.points:
+            self._began = time.monotonic()
+        self.points.append(where)
 
     @property
     def other(self) -> str:
@@ -124,32 +138,6 @@ class Subject:
 
     # ----- interrupted runs
 
-    def window(self) -> float:
-        """Seconds of a run from its journal to its end; the run is made."""
-        started = 0.0
-
-        def checkpoint(where: str) -> None:
-            nonlocal started
-            if where == "journal":
-                started = time.monotonic()
-
-        with live() as machine:
-            machine.checkpoint = checkpoint
-            self.towards(self.other, "switch")(machine)
-        self.now = self.other
-        self.forget_old()
-        return time.monotonic() - started
-
-    def points(self, verb: str = "switch") -> list[str]:
-        """Every place at which a run to the other definition can be made to end, in order; the run is made."""
-        places: list[str] = []
-        with live() as machine:
-            machine.checkpoint = places.append
-            self.towards(self.other, verb)(machine)
-        self.now = self.other
-        self.forget_old()
-        return places
-
     def recovered(self, verb: Verb, expected: tuple[str, ...]) -> None:
         """Do what a person does next, and see that the machine is one of ``expected``.
 
@@ -165,14 +153,14 @@ class Subject:
         while True:
             with live() as machine:
                 found = look(machine)
-                unfinished = operations.status(machine).interrupted
+                unfinished = read_journal(HOME)
             wrong = {name: differences(found, self.seen[name]) for name in expected}
             same = [name for name, told in wrong.items() if not told]
             if same and not unfinished:
                 break
             if time.monotonic() > deadline:
                 told = "\n".join(f"as {name}:\n  " + "\n  ".join(lines[:25]) for name, lines in wrong.items())
-                raise Wrong(f"{unfinished}\n{told}")
+                raise Wrong(f"{unfinished.what if unfinished else ''}\n{told}")
             time.sleep(0.05)
         if spared() != self.spared:
             raise Wrong(f"restarted: {spared()}, was {self.spared}")
@@ -183,7 +171,7 @@ class Subject:
     def next_command(self, chance: random.Random) -> tuple[str, Verb, tuple[str, ...]]:
         """What comes next: its name, what it does, and what the machine may be then."""
         target = chance.choice(list(self.wanted))
-        which = chance.choice(["recover", "recover", "switch", "rollback"])
+        which = chance.choice(["recover", "recover", "recover", "switch", "rollback"])
         if which == "recover":
             return which, operations.recover, tuple(self.wanted)
         return f"{which} to {target}", self.towards(target, which), (target,)
@@ -200,7 +188,7 @@ def make_foreign() -> None:
     with live() as machine:
         assert machine.systemd is not None
         machine.systemd.reload()
-        machine.systemd.do([systemd.UnitJob("theirs.service", "start", "it is theirs")])
+        machine.systemd.do([UnitJob("theirs.service", "start", "it is theirs")])
 
 
 def spared() -> dict[str, object]:
