@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from holdfast.base import process
@@ -90,8 +91,9 @@ def undo(step: Step, live: Live) -> None:
         _set({name: value for name, value in step.before.items() if value}, live)
     elif isinstance(step, LoadModules):
         for module in reversed(step.modules):
-            # In use by now, built in, or never loaded: each leaves it as it is, and harms nothing.
-            process.run(["modprobe", "--remove", "--quiet", "--", module], check=False)
+            # In use by now, built in, or never loaded, where there is no modprobe, too: each leaves it as it is, and harms nothing.
+            with suppress(HoldfastError):
+                process.run(["modprobe", "--remove", "--quiet", "--", module], check=False)
     elif isinstance(step, CreateTmpfiles) and step.when == "undo":
         _create_tmpfiles(live)
     elif isinstance(step, CreateTmpfiles):
