@@ -75,7 +75,9 @@ def changing(live: Live, options: SwitchOptions) -> Generator[Changing]:
         StuckError: what a crash left could not be put right.
     """
     with locked(live, wait_seconds=options.wait_seconds) as home:
-        yield Changing(live, home, options, _recover(live, home))
+        recovered = _recover(live, home)
+        prune_kept(home)  # the last run may have been cut short after its commit
+        yield Changing(live, home, options, recovered)
 
 
 def _recover(live: Live, home: Path) -> Recovered | None:
@@ -129,7 +131,7 @@ class Changing:
         else:
             prepared = self._with_packages(request, change)
         self._forget_pending()
-        prune_kept(self._home)  # also where nothing was done: the last run may have been cut short after its commit
+        prune_kept(self._home)
         return SwitchResult(prepared.change, self.recovered, ended)
 
     def end_trial(self, kind: ChangeKind) -> SwitchResult | None:
