@@ -100,6 +100,15 @@ def test_a_home_is_listed_when_it_holds_nothing(tmp_path: Path) -> None:
     assert found.nothing_of_user(1000)
 
 
+def test_what_sudo_notes_does_not_count(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for path in ("run/sudo/ts", "var/lib/sudo/lectured"):
+        (root / path).mkdir(parents=True)
+        (root / path / "1000").write_text("")
+        os.chown(root / path / "1000", 1000, 1000)
+    assert look(root, {1000}, {1000}) == Owned()
+
+
 def test_processes_count(tmp_path: Path) -> None:
     uid = 54321 + os.getpid() % 1000
     with subprocess.Popen(["sleep", "60"], user=uid) as process:

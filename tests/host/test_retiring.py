@@ -88,6 +88,14 @@ def test_ids_stay_with_the_name_also_after_it_was_deleted() -> None:
     assert again.accounts.gids()["ann"] == 1000
 
 
+def test_a_number_that_somebody_gave_away_meanwhile_is_not_insisted_on() -> None:
+    made = settled(tables(), {"ann": ANN})
+    gone = settled(made.accounts, {}, after(made), owned=NOTHING)
+    theirs = settled(gone.accounts, {"eve": User(uid=1000)}, None)
+    again = settled(theirs.accounts, {"ann": User()}, after(gone))
+    assert (again.accounts.uids()["ann"], again.accounts.gids()["ann"]) == (1001, 1001)
+
+
 @pytest.mark.parametrize(
     ("owned", "why"),
     [

@@ -29,6 +29,7 @@ class Numbers:
         self._ids = ids
         self._old_users: Mapping[str, AccountRecord] = state.users if state else {}
         self._old_groups: Mapping[str, int] = state.groups if state else {}
+        self._given_uids = frozenset(before.uids().values())
         records = self._old_users.values()
         self.uids = {*before.uids().values(), *ids.users.values(), *(record.uid for record in records)}
         self.gids = {*before.gids().values(), *ids.groups.values(), *self._old_groups.values()}
@@ -43,6 +44,10 @@ class Numbers:
         number = user.uid if user.uid is not None else self._ids.users.get(name)
         if number is None and name in self._old_users:
             number = self._old_users[name].uid
+            if (
+                number in self._given_uids
+            ):  # somebody gave it to another after the account was gone with all it had
+                number = None
         if number is None:
             avoid = self.uids | self.gids if share else self.uids
             number = self._first_free(user.system, self.ranges.system_uid, self.ranges.uid, avoid, "user")
@@ -53,7 +58,9 @@ class Numbers:
         self, name: str, wanted: int | None, system: bool, like: int | None, present: Mapping[str, int]
     ) -> int:
         """The number of a new group; ``like`` is the uid a private group would best share."""
-        number = wanted if wanted is not None else self._ids.groups.get(name, self._old_groups.get(name))
+        number = wanted if wanted is not None else self._ids.groups.get(name)
+        if number is None and self._old_groups.get(name) not in present.values():
+            number = self._old_groups.get(name)
         if number is None and like is not None and like not in present.values():
             number = like
         if number is None:

@@ -24,6 +24,8 @@ _LOCAL = frozenset(
 )  # fmt: skip
 _DEPTH = 200
 _NOWHERE = ("proc", "sys", "dev")
+_OF_SUDO = frozenset({"/run/sudo", "/var/lib/sudo"})
+"""When people last gave their password: nothing that anybody would miss, see sudoers_timestamp(5)."""
 
 
 def read_owned(
@@ -149,12 +151,13 @@ class _Looking:
         for name in inner:
             if self._done() or self._incomplete:
                 return
-            if (path == "" and name in _NOWHERE) or f"{path}/{name}" in self._ending.trees:
+            where = f"{path}/{name}"
+            if (path == "" and name in _NOWHERE) or where in _OF_SUDO or where in self._ending.trees:
                 continue
             with suppress(OSError):
                 below = os.open(name, _DIRECTORY, dir_fd=descriptor)
                 try:
-                    self._directory(below, f"{path}/{name}", depth + 1)
+                    self._directory(below, where, depth + 1)
                 finally:
                     os.close(below)
 
