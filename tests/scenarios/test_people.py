@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from holdfast.library import Environment, Files, Users
+from holdfast.library.files import File
 from holdfast.options import Module
 from tests.scenarios.host import Host
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 
+UNITS = ".config/systemd/user"
 UNIT = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=default.target\n"
 
 
@@ -58,23 +60,27 @@ def test_home_manager(host: Host, tmp_path: Path) -> None:
     def grace(m: Module) -> None:
         m[Users].users["grace"].linger = True
         m[Environment].path_prepend = ["~/.local/bin"]
-        units = f"{home}/.config/systemd/user"
-        mine = m[Files]
-        mine[f"{home}/.config/app.conf"].text = "color = red\n"
-        mine[f"{home}/.local/bin/tool"].source = tool
-        mine[f"{units}/hers.service"].text = UNIT
-        mine[f"{units}/default.target.wants/hers.service"].link = "../hers.service"
-        for path in (".config", ".config/systemd", ".config/systemd/user", ".config/systemd/user/default.target.wants", ".local", ".local/bin"):  # fmt: skip
-            mine[f"{home}/{path}"].directory = True
-            mine[f"{home}/{path}"].user = mine[f"{home}/{path}"].group = "grace"
-        for path in (".config/app.conf", ".local/bin/tool", ".config/systemd/user/hers.service", ".config/systemd/user/default.target.wants/hers.service"):  # fmt: skip
-            mine[f"{home}/{path}"].user = mine[f"{home}/{path}"].group = "grace"
+
+        def hers(path: str) -> File:
+            file = m[Files][f"{home}/{path}"]
+            file.user = file.group = "grace"
+            return file
+
+        for directory in (".config", ".config/systemd", UNITS, f"{UNITS}/default.target.wants", ".local", ".local/bin"):  # fmt: skip
+            hers(directory).directory = True
+        hers(".config/app.conf").text = "color = red\n"
+        hers(".local/bin/tool").source = tool
+        hers(f"{UNITS}/hers.service").text = UNIT
+        hers(f"{UNITS}/default.target.wants/hers.service").link = "../hers.service"
+
+    def as_grace(command: str) -> str:
+        return machine.succeed(["su", "-", "grace", "-c", f"XDG_RUNTIME_DIR=/run/user/$(id -u) {command}"])
 
     host.switch(grace)
     assert host.stat(f"{home}/.config/app.conf") == "644 grace:grace regular file"
     machine.wait_until_succeeds("pgrep -u grace -x sleep", timeout=10)
-    manager = "systemctl --user --machine=grace@ --no-pager"
-    assert machine.succeed(f"{manager} show -P ActiveState hers.service").strip() == "active"
-    assert machine.succeed(["su", "-", "grace", "-c", "tool"]) == "of my own\n"
-    machine.succeed(f"{manager} stop hers.service")  # hers to decide
+    assert as_grace("systemctl --user is-active hers.service") == "active\n"
+    assert as_grace("tool") == "of my own\n"
+    as_grace("systemctl --user stop hers.service")
+    assert "othing to change" in host.switch(grace), "what she does with it is hers to decide"
     assert machine.failed_units() == ()
