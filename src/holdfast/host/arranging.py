@@ -229,8 +229,8 @@ def _around_files(
     reload = around.units is not None and _starts(plan, _RELOADED)
     users = tuple(around.users) if _starts(plan, _RELOADED_BY_USERS) else ()
     tmpfiles = TMPFILES in paths
-    steps: list[Step] = [RunUnits(units.stop)] if units.stop else []
-    steps += [RunUnits(undo=units.back)] if units.back else []
+    # One step: whatever was stopped has to run again, also where the run ends before the next step.
+    steps: list[Step] = [RunUnits(units.stop, units.back)] if units.stop or units.back else []
     steps += [ReloadManager("undo", users, reload)] if reload or users else []
     steps += [CreateTmpfiles("undo")] if tmpfiles else []
     steps += [*before, *files]
