@@ -36,8 +36,8 @@ GENERATORS = "/etc/systemd/system-generators"
 SHUTDOWN = "/etc/systemd/system-shutdown"
 
 
-class Systemd(OptionSet, path="systemd"):
-    """Units of systemd. Names are written without their suffix: `services["hello"]` is hello.service."""
+class Units(OptionSet, path=""):
+    """The kinds of units that the system's manager and those of users both know."""
 
     services = option(attrs_of(submodule(Service)), doc="Services by name; `demo@` is a template.")
     timers = option(
@@ -54,14 +54,30 @@ class Systemd(OptionSet, path="systemd"):
     )
     targets = option(attrs_of(submodule(Target)), doc="Targets by name.")
     slices = option(attrs_of(submodule(Slice)), doc="Slices by name.")
+    units = option(
+        attrs_of(submodule(PlainUnit)),
+        doc="Units of any kind by their full name, as text or to enable, disable or extend packaged ones.",
+    )
+    masked = option(UNITS, doc="Units that must not start, by full name.", example=["apt-daily.timer"])
+
+
+class UserUnits(Units, path=""):
+    """Units of each user's own manager: they are there for every user, see user@.service(5)."""
+
+
+class Systemd(Units, path="systemd"):
+    """Units of systemd. Names are written without their suffix: `services["hello"]` is hello.service."""
+
     mounts = option(
         attrs_of(submodule(Mount)), doc='Mounts by mount point: `mounts["/srv/data"].what = "LABEL=data"`.'
     )
     automounts = option(attrs_of(submodule(Automount)), doc="Automounts by mount point.")
     swaps = option(attrs_of(submodule(Swap)), doc="Swaps by the path of their device or file.")
-    units = option(
-        attrs_of(submodule(PlainUnit)),
-        doc="Units of any kind by their full name, as text or to enable, disable or extend packaged ones.",
+    user = option(
+        submodule(UserUnits),
+        doc="Units that run for each user, as that user, while somebody is logged in or for a user with `linger`: "
+        '`user.services["sync"]`, with `wanted_by = ["default.target"]` where a login is to start it. A switch changes those '
+        "that run; what fails there is told, and does not fail the switch.",
     )
     generators = option(
         attrs_of(null_or(ABSOLUTE_PATH)),
@@ -75,7 +91,6 @@ class Systemd(OptionSet, path="systemd"):
         "/etc/systemd/system-shutdown.",
         example={"eject": "/usr/local/sbin/eject-disk"},
     )
-    masked = option(UNITS, doc="Units that must not start, by full name.", example=["apt-daily.timer"])
 
 
 @implements(Systemd)

@@ -313,3 +313,31 @@ def test_systemd_accepts_the_units_of_a_whole_system(tmp_path: Path) -> None:
 
 def test_plain_units_have_no_typed_settings_of_their_own() -> None:
     assert own_options(PlainUnit) == ()
+
+
+def test_units_of_users_are_those_of_the_system_but_for_mounts() -> None:
+    def module(m: Module) -> None:
+        user = m[Systemd].user
+        sync = user.services["sync"]
+        sync.exec_start = ["/usr/bin/sync-notes"]
+        sync.wanted_by = ["default.target"]
+        sync.start_at = ["daily"]
+        user.services["tidy"].script = "rm -rf ~/.cache/old\n"
+        user.masked = ["gpg-agent.service"]
+
+    made = manifest(module)
+    assert made.units == {}
+    assert made.user_units["sync.service"].wanted_by == ("default.target",)
+    assert "ExecStart=/usr/bin/sync-notes" in (made.user_units["sync.service"].text or "")
+    assert made.user_units["sync.timer"].wanted_by == ("timers.target",)
+    assert made.user_units["gpg-agent.service"] == Unit(masked=True)
+    assert "/etc/holdfast/user-scripts/tidy" in made.files
+    (trigger,) = made.user_units["tidy.service"].restart_triggers
+    assert trigger.startswith("/etc/holdfast/user-scripts/tidy sha256:")
+
+    def wrong(m: Module) -> None:
+        m[Systemd].user.services["empty"].wanted_by = ["default.target"]
+
+    with pytest.raises(HoldfastError, match="systemd") as caught:
+        manifest(wrong)
+    assert "systemd.user.services.empty" in f"{caught.value.brief}\n{caught.value.details}"

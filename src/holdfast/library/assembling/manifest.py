@@ -81,7 +81,9 @@ def assemble(system: System, config: Config, warnings: tuple[str, ...] = ()) -> 
     files.run(config[Files])
     units = UnitAssembly(config[Systemd], problems)
     units.run()
-    entries = {**files.entries, **units.scripts}
+    of_users = UnitAssembly(config[Systemd].user, problems)
+    of_users.run()
+    entries = {**files.entries, **units.scripts, **of_users.scripts}
     users, groups = assemble_accounts(config[Users], problems)
     manifest = model.Manifest(
         schema=model.SCHEMA_VERSION,
@@ -90,10 +92,8 @@ def assemble(system: System, config: Config, warnings: tuple[str, ...] = ()) -> 
         identity=_identity(config[Identity]),
         packages=_packages(config[Packages], problems),
         files=entries,
-        units={
-            name: _with_content(unit, entries, problems, units.paths.get(name, ("systemd",)))
-            for name, unit in units.units.items()
-        },
+        units=_with_contents(units, entries, problems),
+        user_units=_with_contents(of_users, entries, problems),
         users=users,
         groups=groups,
         tmpfiles=_tmpfiles(config[Tmpfiles], problems),
@@ -238,6 +238,15 @@ def _tmpfiles(tmpfiles: Tmpfiles, problems: Problems) -> tuple[str, ...]:
                 f"The rule {line!r} is more than one line; make each an item of its own.", "tmpfiles", "rules"
             )
     return tuple(dict.fromkeys(lines))
+
+
+def _with_contents(
+    units: UnitAssembly, entries: Mapping[str, model.Entry], problems: Problems
+) -> dict[str, model.Unit]:
+    return {
+        name: _with_content(unit, entries, problems, units.paths.get(name, ("systemd",)))
+        for name, unit in units.units.items()
+    }
 
 
 def _with_content(

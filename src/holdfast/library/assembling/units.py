@@ -20,7 +20,7 @@ from holdfast.library.rendering.units import (
     plain_text,
     render_unit,
 )
-from holdfast.library.systemd import Systemd
+from holdfast.library.systemd import Systemd, Units
 from holdfast.library.systemd_kinds import Automount, Mount, PlainUnit, Swap, Timer
 from holdfast.library.systemd_service import Service
 from holdfast.library.systemd_unit import Unit
@@ -30,6 +30,7 @@ from holdfast.options.declare import Option
 DROPIN = "50-holdfast.conf"
 _DROPIN = r"[A-Za-z0-9_][A-Za-z0-9@:_.-]*"
 SCRIPTS = "/etc/holdfast/scripts"
+USER_SCRIPTS = "/etc/holdfast/user-scripts"
 
 Settings = list[tuple[str, Value]]
 
@@ -145,9 +146,9 @@ def _value(name: str, value: Value | Mapping[str, str] | tuple[Sequence[str], ..
 
 
 class Assembly:
-    """Turns all units of one system into the manifest's; the scripts of services become further files."""
+    """Turns all units of one manager, the system's or the users', into the manifest's; scripts of services become further files."""
 
-    def __init__(self, config: Systemd, problems: Problems) -> None:
+    def __init__(self, config: Units, problems: Problems) -> None:
         self.config = config
         self.problems = problems
         self.units: dict[str, model.Unit] = {}
@@ -155,6 +156,9 @@ class Assembly:
         """Where each is defined."""
         self.scripts: dict[str, model.Entry] = {}
         self._calendars: dict[str, tuple[str, ...]] = {}
+        of_system = isinstance(config, Systemd)
+        self._at = ("systemd",) if of_system else ("systemd", "user")
+        self._script_directory = SCRIPTS if of_system else USER_SCRIPTS
 
     def run(self) -> None:
         config = self.config
@@ -163,7 +167,7 @@ class Assembly:
         for key, timer in config.timers.items():
             self._timer(key, timer)
         for key in sorted(set(self._calendars) - set(config.timers)):
-            path = ("systemd", "services", key, "start_at")
+            path = (*self._at, "services", key, "start_at")
             with self.problems.at(*path):
                 text = render_unit([("Timer", [("OnCalendar", self._calendars[key])])])
                 self._add(f"{key}.timer", model.Unit(text=text, wanted_by=("timers.target",)), *path)
@@ -176,6 +180,14 @@ class Assembly:
         for field, suffix, units in kinds:
             for key, unit in units.items():
                 self._named(field, suffix, key, unit)
+        if isinstance(config, Systemd):
+            self._at_paths(config)
+        for key, plain in config.units.items():
+            self._plain(key, plain)
+        self._mask()
+        self._check_timers()
+
+    def _at_paths(self, config: Systemd) -> None:
         by_path: tuple[tuple[str, str, Mapping[str, Mount | Automount | Swap]], ...] = (
             ("mounts", "mount", config.mounts),
             ("automounts", "automount", config.automounts),
@@ -184,30 +196,26 @@ class Assembly:
         for field, suffix, at_paths in by_path:
             for key, at_path in at_paths.items():
                 self._at_path(field, suffix, key, at_path)
-        for key, plain in config.units.items():
-            self._plain(key, plain)
-        self._mask()
-        self._check_timers()
 
     def _service(self, key: str, service: Service) -> None:
         triggers: tuple[str, ...] = ()
         extra: Settings = []
         if service.script.strip():
-            path = f"{SCRIPTS}/{key}"
+            path = f"{self._script_directory}/{key}"
             self.scripts[path] = model.TextFile("#!/bin/sh -e\n" + service.script, mode="0755")
             triggers = (path,)
-            with self.problems.at("systemd", "services", key, "script"):
+            with self.problems.at(*self._at, "services", key, "script"):
                 extra = [("ExecStart", render_command([path]))]
             if service.exec_start is not None:
                 self.problems.add(
-                    "It has both exec_start and script; keep one.", "systemd", "services", key, "script"
+                    "It has both exec_start and script; keep one.", *self._at, "services", key, "script"
                 )
         wants_start = not service.from_package and service.enable is not False
         has_start = service.exec_start is not None or service.script.strip()
         if wants_start and not has_start and not self._starts_by_section(service):
             self.problems.add(
                 f"The service has no exec_start. Set it; or set `from_package = True` if a package ships {key}.service.",
-                "systemd", "services", key,
+                *self._at, "services", key,
             )  # fmt: skip
         if service.start_at and service.enable is not False:
             self._calendars[key] = service.start_at
@@ -224,7 +232,7 @@ class Assembly:
 
     def _at_path(self, field: str, suffix: str, key: str, unit: Mount | Automount | Swap) -> None:
         where = "What" if isinstance(unit, Swap) else "Where"
-        with self.problems.at("systemd", field, key):
+        with self.problems.at(*self._at, field, key):
             check_path(key)
             self._named(field, suffix, escape_path(key), unit, extra=[(where, plain_text(key))], key=key)
 
@@ -240,7 +248,7 @@ class Assembly:
         key: str | None = None,
     ) -> None:
         """A unit of a kind whose text we write: the whole file, or a drop-in over the packaged one."""
-        path = ("systemd", field, name if key is None else key)
+        path = (*self._at, field, name if key is None else key)
         with self.problems.at(*path):
             full = unit_name(name, suffix)
             if unit.enable is False and not unit.from_package:
@@ -255,7 +263,7 @@ class Assembly:
             self._add(full, _links(unit, text, triggers), *path)
 
     def _plain(self, key: str, unit: PlainUnit) -> None:
-        path = ("systemd", "units", key)
+        path = (*self._at, "units", key)
         with self.problems.at(*path):
             check_unit_name(key)
             typed = [("Unit", settings_of(unit, own_options(Unit), reset=False))]
@@ -275,7 +283,7 @@ class Assembly:
         for name in self.config.masked:
             if name in self.units and self.units[name] != model.Unit():
                 self.problems.add(
-                    f"{name} is masked, but also defined: drop one of the two.", "systemd", "masked"
+                    f"{name} is masked, but also defined: drop one of the two.", *self._at, "masked"
                 )
             self.units[name] = model.Unit(masked=True)
 
@@ -286,7 +294,7 @@ class Assembly:
             if not any(getattr(timer, name) for name in _TIMES) and key not in self._calendars:
                 self.problems.add(
                     "The timer has no time: set on_calendar, on_boot_sec or the like.",
-                    "systemd",
+                    *self._at,
                     "timers",
                     key,
                 )
@@ -295,7 +303,7 @@ class Assembly:
                 self.problems.add(
                     f"The timer starts {started}, which is not defined. Define it; or, if a package ships it, "
                     f'write m[Systemd].units.add("{started}").',
-                    "systemd", "timers", key,
+                    *self._at, "timers", key,
                 )  # fmt: skip
 
     def _is_known(self, name: str) -> bool:
