@@ -16,6 +16,7 @@ from holdfast.base.process import Completed
 from holdfast.distro.family import Bootstrapped
 from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.sandbox import Bind
+from tests.host.packages.debs import Debs
 
 _ROOT = Path(__file__).resolve().parents[3]
 _ENVIRONMENT = {
@@ -59,14 +60,18 @@ def ask(machine: Machine, do: str, program: str = "driver", **more: object) -> d
 
 
 @pytest.fixture
-def machine(bootstrapped: Callable[..., Bootstrapped], tmp_path: Path) -> Generator[Machine]:
+def debs(tmp_path: Path) -> Debs:
+    """Packages for the machine, at /debs in it; build them before it boots or later."""
+    (tmp_path / "debs").mkdir()
+    return Debs(tmp_path / "debs")
+
+
+@pytest.fixture
+def machine(bootstrapped: Callable[..., Bootstrapped], tmp_path: Path, debs: Debs) -> Generator[Machine]:
     if os.geteuid() != 0:
         pytest.skip("boots containers, which takes root")
     tree = bootstrapped("trixie", "openssh-server", "python3").tree
-    for name in ("compiled", "debs"):
-        (tmp_path / name).mkdir()
-    settings = Settings(
-        name=f"crash-{uuid.uuid4().hex[:6]}", binds=binds(tmp_path / "compiled", tmp_path / "debs")
-    )
+    (tmp_path / "compiled").mkdir()
+    settings = Settings(name=f"crash-{uuid.uuid4().hex[:6]}", binds=binds(tmp_path / "compiled", debs.place))
     with boot_layers((tree,), settings=settings) as booted:
         yield booted

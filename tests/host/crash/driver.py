@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from holdfast.base.codec import decode
 from holdfast.host import operations
 from holdfast.host.change import Wanted
+from holdfast.host.packages.wanted import WantedPackages
 from tests.host.crash import subject
 from tests.host.crash.subject import Subject, Wrong, die, steps_of
-from tests.host.crash.systems import large
+from tests.host.crash.systems import large, packaged
 
 Asked = dict[str, Any]  # Any: JSON
 _TOLD = Path("/holdfast-told/answer.json")
@@ -98,6 +100,26 @@ def kill_at_random(asked: Asked) -> Asked:
     return {"moments": moments, "again": again, "outcomes": one.outcomes, "longest": one.seconds}
 
 
+def kill_with_packages(asked: Asked) -> Asked:
+    """SIGKILL at random moments, and at every step, while packages change with the rest."""
+    packages = {name: decode(WantedPackages, asked[name], what=name) for name in "AB"}
+    one = Subject({name: Wanted(packaged(name), packages=packages[name]) for name in "AB"}, packages=True)
+    one.settle()
+    chance = random.Random(asked["seed"])
+    named = [index for index, point in enumerate(one.points) if point.startswith("packages")]
+    moments: list[int | None] = [*named, *[None] * asked["moments"]]
+    killed = 0
+    for number, at in enumerate(moments):
+        after = chance.uniform(0, one.seconds)
+        where = f"killed at {one.points[at]}" if at is not None else f"killed after {after:.3f} s"
+        with _explained(f"moment {number}: to {one.other}, {where}"):
+            killed += die(one.towards(one.other, "rollback"), at=at, after=after)
+            name, verb, expected = one.next_command(chance)
+            with _explained(f"then {name}"):
+                one.recovered(verb, expected)
+    return {"killed": killed, "named": len(named), "outcomes": one.outcomes, "longest": one.seconds}
+
+
 def cut_power(asked: Asked) -> Asked:
     """What a person does after a power cut, and the next power cut in the middle of a run: nothing is answered then, but noted before.
 
@@ -156,6 +178,7 @@ DO: dict[str, Callable[[Asked], Asked]] = {
     "kill-at-steps": kill_at_steps,
     "kill-recovery-at-steps": kill_recovery_at_steps,
     "kill-at-random": kill_at_random,
+    "kill-with-packages": kill_with_packages,
     "cut-power": cut_power,
 }
 

@@ -65,6 +65,8 @@ class Subject:
     """A machine that goes between two definitions."""
 
     wanted: dict[str, Wanted]
+    packages: bool = False
+    """They change, too: only ``rollback`` takes packages back to what is older."""
     seen: dict[str, Look] = field(default_factory=dict)
     """What each is when nothing goes wrong."""
     numbers: dict[str, int] = field(default_factory=dict)
@@ -94,12 +96,15 @@ class Subject:
             started = time.monotonic()
             with live() as machine:
                 machine.checkpoint = self._note
-                operations.switch(machine, self.wanted[name])
+                self.towards(name, "rollback" if self.packages and name in self.numbers else "switch")(
+                    machine
+                )
             self.now, self.seconds = name, time.monotonic() - started
             self.window = time.monotonic() - self._began
             time.sleep(0.1)
             with live() as machine:
                 self.seen[name] = look(machine)
+            self.find_numbers()
         self.spared = spared()
         self.forget_old()
 
@@ -171,7 +176,8 @@ class Subject:
     def next_command(self, chance: random.Random) -> tuple[str, Verb, tuple[str, ...]]:
         """What comes next: its name, what it does, and what the machine may be then."""
         target = chance.choice(list(self.wanted))
-        which = chance.choice(["recover", "recover", "recover", "switch", "rollback"])
+        verbs = ["recover", "recover", "recover", "rollback", "rollback" if self.packages else "switch"]
+        which = chance.choice(verbs)
         if which == "recover":
             return which, operations.recover, tuple(self.wanted)
         return f"{which} to {target}", self.towards(target, which), (target,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from holdfast.manifest.model import (
     SCHEMA_VERSION,
@@ -13,6 +14,7 @@ from holdfast.manifest.model import (
     Identity,
     Link,
     Manifest,
+    Packages,
     TextFile,
     Unit,
     User,
@@ -53,6 +55,19 @@ def large(which: str, files: int = FILES) -> Manifest:
 
 def _sysctl(which: str) -> str:
     return "63" if which == "A" else "62"
+
+
+def packaged(which: str) -> Manifest:
+    """A small definition whose packages change, and with them a file of theirs that is ours, and a unit."""
+    version = f"Environment=VERSION={which}\n"
+    whole = large(which, 20)
+    return replace(
+        whole,
+        name=f"packaged-{which}",
+        packages=Packages(install=("app",) if which == "A" else ("app", "new")),
+        files={**whole.files, "/etc/app.conf": TextFile(f"ours, {which}\n")},
+        units={"workload-0.service": Unit(f"[Service]\n{version}{_EVER}", wanted_by=_WANTED)},
+    )
 
 
 def _files(which: str, count: int) -> dict[str, Entry]:
