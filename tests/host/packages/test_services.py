@@ -51,7 +51,8 @@ def _active(debian: Debian, unit: str) -> str:
 def _jobs(result: dict[str, object]) -> list[tuple[str, str]]:
     jobs = result.get("jobs", [])
     assert isinstance(jobs, list)
-    return [(job["verb"], job["unit"]) for job in jobs]
+    packaged = {"nginx.service"}  # the machine's own, which its triggers reload whatever is installed
+    return [(job["verb"], job["unit"]) for job in jobs if job["unit"] not in packaged]
 
 
 @pytest.mark.parametrize("theirs", ["", "exit 0", "exit 101"])
