@@ -2,6 +2,7 @@
 
 SHELL := /bin/bash
 VENV := .venv
+PEERS := .venv-peers
 PYTHON := $(VENV)/bin/python
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo
@@ -16,7 +17,7 @@ help:
 	@echo 'make bench              ours beside the peers, in one run'
 	@echo 'make lint | format      ruff, mypy, basedpyright, import-linter | ruff format'
 	@echo 'make docs               write docs/reference/ from the code'
-	@echo 'make lock-requirements  resolve requirements/dev.in anew'
+	@echo 'make lock-requirements  resolve requirements/*.in anew'
 	@echo 'make setup | clean      .venv with everything | remove it and every cache'
 
 setup: $(VENV)/.ready
@@ -45,7 +46,12 @@ test-fast: setup
 demo: setup
 	@examples/demo.sh
 
-bench: setup
+$(PEERS)/.ready: $(VENV)/.ready requirements/peers.lock
+	test -x $(PEERS)/bin/python || /usr/bin/python3 -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --require-hashes -r requirements/peers.lock
+	@touch $@
+
+bench: setup $(PEERS)/.ready
 	scripts/install-system-packages --peers
 	$(AS_ROOT) $(PYTHON) -m benchmarks
 
@@ -67,5 +73,5 @@ lock-requirements:
 	scripts/lock-requirements
 
 clean:
-	$(AS_ROOT) rm -rf $(VENV) .stamps build dist $(CACHES)
+	$(AS_ROOT) rm -rf $(VENV) $(PEERS) .stamps build dist $(CACHES)
 	find . -name __pycache__ -prune -exec $(AS_ROOT) rm -rf {} +

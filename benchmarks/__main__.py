@@ -19,7 +19,7 @@ import click
 
 from benchmarks.measure import Row, Sample, alternate, command
 
-BENCHMARKS = ("evaluate", "help", "rootfs", "rebuild", "boot", "export")
+BENCHMARKS = ("evaluate", "help", "rootfs", "rebuild", "boot", "export", "switch")
 """Modules with ``rows()``, in the order of the report. The rest of this directory serves them."""
 
 

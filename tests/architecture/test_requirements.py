@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import tomllib
 
 from tests.architecture.checkout import ROOT
@@ -25,12 +26,13 @@ def test_dev_in_agrees_with_pyproject() -> None:
     assert requirement_lines() == wanted
 
 
-def test_every_locked_requirement_has_a_version_and_hashes_and_nothing_else() -> None:
-    lines = (ROOT / "requirements" / "dev.lock").read_text().splitlines()
+@pytest.mark.parametrize("lock", ["dev.lock", "peers.lock"])
+def test_every_locked_requirement_has_a_version_and_hashes_and_nothing_else(lock: str) -> None:
+    lines = (ROOT / "requirements" / lock).read_text().splitlines()
     for number, line in enumerate(lines, 1):
         assert re.fullmatch(
             r"[a-z0-9][a-z0-9._-]*==[0-9][\w.+!]*( ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", line
-        ), f"requirements/dev.lock:{number}: {line}"
+        ), f"requirements/{lock}:{number}: {line}"
 
 
 def test_every_requirement_is_locked() -> None:
