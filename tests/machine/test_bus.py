@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jeepney import DBusAddress, Parser, new_method_return, new_signal
 
 from holdfast.base import bus
-from holdfast.base.bus import BusError, unit_path
+from holdfast.base.bus import BusError, unit_at, unit_path
 from holdfast.machine import Machine
 from holdfast.machine.bus import SystemdBus
 
@@ -30,6 +30,7 @@ ROOT = "/org/freedesktop/systemd1/unit/"
 )
 def test_unit_names_become_object_paths(name: str, path: str) -> None:
     assert unit_path(name) == ROOT + path
+    assert unit_at(ROOT + path) == name
 
 
 @settings(max_examples=50)

@@ -1,0 +1,90 @@
+"""Talking to a manager: what is waited for, and what is not believed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from jeepney import HeaderFields, Message, Parser, new_method_return
+
+from holdfast.base.bus import Bus
+from holdfast.base.errors import HoldfastError
+from holdfast.base.events import Event, listen
+from holdfast.host import systemd
+from holdfast.host.systemd import Systemd, connect, connect_user
+from holdfast.host.unit_states import Relations
+
+Answer = Callable[[Message], tuple[str, tuple[object, ...]]]
+
+
+def manager(answer: Answer, delay: float = 0.0) -> Systemd:
+    """A manager that answers each request with a signature and a body."""
+    ours, theirs = socket.socketpair()
+
+    def serve() -> None:
+        parser = Parser()
+        with theirs:
+            theirs.recv(1000)
+            theirs.sendall(b"OK 0\r\n")
+            while data := theirs.recv(65536):
+                parser.add_data(data)
+                while (message := parser.get_next_message()) is not None:
+                    reply = new_method_return(message, *answer(message))
+                    if message.header.fields.get(HeaderFields.member) == "Reload":
+                        time.sleep(delay)
+                    with suppress(BrokenPipeError):  # nobody waits any more
+                        theirs.sendall(reply.serialise(serial=1))
+
+    threading.Thread(target=serve, daemon=True).start()
+    return Systemd(Bus(ours, whose="this machine"))
+
+
+def test_a_slow_reload_is_told_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_SLOW_SECONDS", 0.02)
+    monkeypatch.setattr(systemd, "_RELOAD_SECONDS", 0.05)
+    limit = [60_000_000]
+
+    def answer(message: Message) -> tuple[str, tuple[object, ...]]:
+        if message.header.fields.get(HeaderFields.member) == "Get":
+            return "v", (("t", limit[0]),)
+        return "", ()
+
+    told: list[Event] = []
+    with listen(told.append):
+        manager(answer, 0.1).reload()
+    assert "still reads its units" in str(told)
+    limit[0] = 0
+    with pytest.raises(HoldfastError, match="could not read its unit files anew") as caught:
+        manager(answer, 0.1).reload()
+    assert "DefaultTimeoutStartSec=" in (caught.value.resolution or "")
+
+
+def test_relations_of_a_unit_that_cannot_be_loaded_are_none() -> None:
+    assert manager(lambda _: ("s", ("no such unit",))).relations("a.service") == Relations()
+
+
+def test_a_socket_of_another_user_is_no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_USER_PRIVATE", f"{tmp_path}/{{0}}")
+    uid = os.getuid() + 1
+    assert connect_user("ann", uid) is None, "nothing is there"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path}/{uid}")
+        listening.listen(1)
+        with pytest.raises(
+            HoldfastError, match=f"belongs to the user with the number {os.getuid()}, not to ann"
+        ):
+            connect_user("ann", uid)
+
+
+def test_no_way_to_systemd_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_PRIVATE", "_SYSTEM_BUS"):
+        monkeypatch.setattr(systemd, name, f"{tmp_path}/{name}")
+    with pytest.raises(HoldfastError, match="cannot be asked or told anything") as caught:
+        connect()
+    assert "_PRIVATE" in str(caught.value.details) and "_SYSTEM_BUS" in str(caught.value.details)
