@@ -159,7 +159,9 @@ class Subject:
             with live() as machine:
                 found = look(machine)
                 unfinished = read_journal(HOME)
-            wrong = {name: differences(found, self.seen[name]) for name in expected}
+            wrong = {
+                name: differences(self._without_debris(found, name), self.seen[name]) for name in expected
+            }
             same = [name for name, told in wrong.items() if not told]
             if same and not unfinished:
                 break
@@ -172,6 +174,15 @@ class Subject:
         outcome = "old" if same[0] == self.now else "new"
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         self.now = same[0]
+
+    def _without_debris(self, found: Look, name: str) -> Look:
+        """Where packages change, content of their conffiles stays kept that nothing needs any more."""
+        kept = (
+            [one for one in found["kept"] if one in self.seen[name]["kept"]]
+            if self.packages
+            else found["kept"]
+        )
+        return {**found, "kept": kept}
 
     def next_command(self, chance: random.Random) -> tuple[str, Verb, tuple[str, ...]]:
         """What comes next: its name, what it does, and what the machine may be then."""
