@@ -58,7 +58,7 @@ def host(release: str, hosts: Hosts) -> Generator[Host]:
     """A machine of each release, shared with other scenarios: whatever a scenario does to it by hand it undoes by hand; the
     rest is what `deactivate` has to undo."""
     shared = hosts.shared(release)
-    whole = False
+    whole = shared.given_back = False
     try:
         yield shared
         shared.deactivate()

@@ -47,6 +47,8 @@ class Host:
     release: str
     store: Store
     pristine: frozenset[str] = frozenset()
+    given_back: bool = False
+    """The scenario's last word was `deactivate`."""
 
     def install_engine(self) -> None:
         """Bring the engine there, and remember what the machine is like now."""
@@ -75,13 +77,17 @@ class Host:
         return told
 
     def deactivate(self) -> None:
-        """Everything back, also when the scenario did so itself."""
+        """Everything back, unless the scenario has just done that."""
+        if self.given_back:
+            return
         done = self.execute("deactivate")
         told = done.text + done.stderr.decode()
         assert done.returncode == 0 or "manages nothing on this machine" in told, told
 
     def execute(self, *words: str, stdin: bytes = b"") -> Completed:
-        return self.machine.execute(["holdfast", *words], stdin=stdin, timeout=120)
+        done = self.machine.execute(["holdfast", *words], stdin=stdin, timeout=120)
+        self.given_back = words[0] == "deactivate" and done.returncode == 0
+        return done
 
     def switch(
         self,

@@ -63,7 +63,7 @@ def test_environment_variables(host: Host) -> None:
 
     host.switch(variables)
     assert machine.succeed(["bash", "-lc", 'echo "$LIST $DROPPED"']) == "/one from a default\n"
-    host.switch()
+    host.run("deactivate")
     assert machine.succeed(["bash", "-lc", 'echo "${TEXT-unset}"']) == "unset\n"
     assert "SERVICE" not in machine.succeed("systemd-run --quiet --pipe --wait /usr/bin/env")
 

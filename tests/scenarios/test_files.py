@@ -60,7 +60,7 @@ def test_etc_files_with_glob(host: Host, tmp_path: Path) -> None:
     (source / "c.conf").write_text("c\n")
     host.switch(globbed)
     assert host.machine.succeed("ls /etc/globbed/conf.d").split() == ["b.conf", "c.conf"]
-    host.switch()
+    host.run("deactivate")
     assert not host.exists("/etc/globbed"), "directories that were made for files go with them"
 
 
@@ -99,9 +99,7 @@ def test_existing_files(host: Host) -> None:
         assert not host.exists("/etc/passing"), "refused as a whole"
 
         host.switch(text("/etc/foreign", "ours\n"))
-        assert machine.succeed(["readlink", "/etc/foreign-link"]).strip() == "nowhere", (
-            "what is dropped comes back at once"
-        )
+        assert machine.succeed(["readlink", "/etc/foreign-link"]).strip() == "nowhere", "back at once"
         assert machine.read_file("/etc/foreign.d/in") == "mine\n"
         host.run("deactivate")
         assert host.look() == before
@@ -123,8 +121,6 @@ def test_nix_enabled(host: Host) -> None:
     try:
         settings = text("/etc/nix/nix.conf", "experimental-features = nix-command flakes\n")
         host.switch(settings)
-        host.switch(settings, text("/etc/nix/registry.json", "{}\n"))
-        assert "Nothing to change" in host.switch(settings, text("/etc/nix/registry.json", "{}\n"))
         machine.succeed(
             "printf 'build-users-group = nixbld\\n' >/etc/nix/nix.conf"
         )  # the other tool upgrades itself
@@ -133,9 +129,6 @@ def test_nix_enabled(host: Host) -> None:
         assert machine.read_file("/etc/nix/nix.conf") == "experimental-features = nix-command flakes\n"
         host.run("deactivate")
         assert host.look() == before
-        host.switch(settings)
-        assert machine.read_file("/etc/nix/nix.conf") == "experimental-features = nix-command flakes\n"
     finally:
         host.deactivate()
-        assert host.look() == before
         machine.succeed("rm -r /etc/nix")

@@ -42,7 +42,7 @@ def test_ssh(host: Host) -> None:
     machine.wait_for_open_port(2222)
     assert machine.succeed("ssh-keygen -F '[127.0.0.1]:2222' -f /etc/ssh/ssh_known_hosts")
     assert machine.succeed(f"{LOGIN} id -un") == "ada\n"
-    settings = machine.succeed("sshd -T").splitlines()
+    settings = machine.succeed("sshd -T").lower().splitlines()
     assert "passwordauthentication no" in settings and "port 2222" in settings
 
     machine.succeed(f"echo over >/run/scenario-file; {_sftp('put /run/scenario-file /tmp/scenario-file')}")
