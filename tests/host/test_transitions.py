@@ -93,6 +93,10 @@ def test_masks() -> None:
     made = plan([link(path, "/dev/null", None)], {}, links=wanted)
     assert (said(made.start), said(made.start_undo)) == (["start a.service"], ["stop a.service"])
     assert not plan([link(path, "/dev/null", None)], {}).start
+    by_hand = plan([], {}, {"a.service": Unit(masked=True)}, links=wanted)
+    assert said(by_hand.start) == ["start a.service"], "somebody had taken our mask away"
+    still = {"a.service": Unit(masked=True)}
+    assert not plan([], {}, still, still, links=wanted).start
 
 
 def test_new_units_start_with_what_wants_them_however_far_up() -> None:

@@ -214,7 +214,9 @@ class Systemd:
                     continue
                 outcomes.append(_Outcome(job.unit, job.verb, error.brief))
         outcomes += self._wait(waiting, seconds)
-        self.forget_failures(job.unit for job in jobs if job.verb == "stop")
+        for job in jobs:
+            if job.verb == "stop":
+                self._forget_failures(job.unit)
         started = [job.unit for job in jobs if job.verb in ("start", "restart")]
         ended = {outcome.unit for outcome in outcomes if outcome.result not in _GOOD}
         outcomes += self._dying([unit for unit in started if unit not in ended])
@@ -223,15 +225,13 @@ class Systemd:
             raise self._failure(bad, since)
 
     def _forget_failures(self, unit: str) -> None:
-        """What we start was asked for, so how often that was done lately (StartLimitBurst=) must not forbid it: above all not going back."""
+        """As `systemctl reset-failed`.
+
+        What we start was asked for, so how often that was done lately (StartLimitBurst=) must not forbid it: above all not going
+        back. What was to end has ended, however it took that: it is no failed unit any more.
+        """
         with suppress(BusError):  # one that is not loaded has no failures
             self._bus.request(new_method_call(MANAGER, "ResetFailedUnit", "s", (unit,)), "")
-
-    def forget_failures(self, units: Iterable[str]) -> None:
-        """What was to end has ended, however it took that: it is no failed unit any more (`systemctl reset-failed`)."""
-        for unit in units:
-            with suppress(BusError):  # it is not even loaded any more
-                self._bus.request(new_method_call(MANAGER, "ResetFailedUnit", "s", (unit,)), "")
 
     def _wait(self, waiting: dict[str, UnitJob], seconds: float) -> list[_Outcome]:
         outcomes: list[_Outcome] = []

@@ -142,7 +142,7 @@ class _Transitions:
                 return
         if going:
             self._take_down(unit, touched, going, before)
-        elif touched.fragment is not None and is_mask(touched.fragment.before):
+        elif _is_unmasked(touched, before, after):
             known = self.facts.relations.get(unit, Relations())
             wanting = [*known.wanted_by, *self._linked_from(unit), *touched.wanted_by]
             self._candidates.append((unit, wanting, "no longer masked, and wanted"))
@@ -343,6 +343,13 @@ class _Transitions:
             in_order(self.start_undo.values(), after)[::-1],
             tuple(self.notes),
         )
+
+
+def _is_unmasked(touched: Touched, before: Unit | None, after: Unit | None) -> bool:
+    """Whether our mask goes: it may be gone already, by somebody's hand."""
+    if touched.fragment is not None and is_mask(touched.fragment.before):
+        return True
+    return before is not None and before.masked and (after is None or not after.masked)
 
 
 def _need(touched: Touched, before: Unit | None, after: Unit | None) -> tuple[Need, str, bool]:
