@@ -26,6 +26,8 @@ from holdfast.host.live import Live
 from holdfast.host.nodes import File
 from holdfast.host.packages.change import PackageChange, PackageOptions
 from holdfast.host.preparing import Request, prepare, prepare_state
+from holdfast.host.secret_marks import prune_marks
+from holdfast.host.secrets import refuse_undecryptable
 from holdfast.host.state import Adopted, State
 from holdfast.host.support import run_checks
 from holdfast.host.transaction import execute
@@ -76,7 +78,7 @@ def changing(live: Live, options: SwitchOptions) -> Generator[Changing]:
     """
     with locked(live, wait_seconds=options.wait_seconds) as home:
         recovered = _recover(live, home)
-        prune_kept(home)  # the last run may have been cut short after its commit
+        _tidy(live, home)  # the last run may have been cut short after its commit
         yield Changing(live, home, options, recovered)
 
 
@@ -96,6 +98,13 @@ def _recover(live: Live, home: Path) -> Recovered | None:
         kind = "finished" if done.finished else "undone"
     current = state.generation if state and state.active else None
     return Recovered(kind, current, done.entry.what if done else "a change of packages")
+
+
+def _tidy(live: Live, home: Path) -> None:
+    """Forget what nothing refers to any more."""
+    prune_kept(home)
+    if (home / "secrets").exists():
+        prune_marks(home, read_recorded_state(live.root))
 
 
 class Changing:
@@ -124,14 +133,16 @@ class Changing:
             run_checks(request.wanted.manifest, self._live)
         if request.kind == "try" and request.wanted is not None:
             if not prepared.change.empty:
+                refuse_undecryptable(prepared.change.steps, self._live)
                 begin(prepared, request.wanted, self._live)
             return SwitchResult(prepared.change, self.recovered, ended)
         if change is None or change.empty:
+            refuse_undecryptable(prepared.change.steps, self._live)
             execute(prepared, self._live, self._home)
         else:
             prepared = self._with_packages(request, change)
         self._forget_pending()
-        prune_kept(self._home)
+        _tidy(self._live, self._home)
         return SwitchResult(prepared.change, self.recovered, ended)
 
     def end_trial(self, kind: ChangeKind) -> SwitchResult | None:
@@ -156,6 +167,7 @@ class Changing:
         try:
             prepared = prepare(self._live, replace(request, packages=result))
             prepared = replace(prepared, change=replace(prepared.change, packages=change))
+            refuse_undecryptable(prepared.change.steps, self._live)  # what decrypts may have come with them
             execute(prepared, self._live, self._home)
         except StuckError:
             raise  # files that are not back need the packages that they were made for
@@ -209,5 +221,5 @@ class Changing:
         new = replace(state, adopted=accepted, paths=paths)
         prepared = prepare_state(self._live, "adopt", state, new, tuple(keeping.values()))
         execute(prepared, self._live, self._home)
-        prune_kept(self._home)
+        _tidy(self._live, self._home)
         return SwitchResult(prepared.change, self.recovered)

@@ -37,23 +37,23 @@ def file_changes(
         before = Absent() if isinstance(action, MakeDirectory) else action.before
         after = getattr(action, "node", Absent())
         _add(changes, FileChange(action.path, before, after, action.reason))
+    old = {secret.path: _secret(secret) for secret in secrets if secret.when == "undo"}
     for secret in secrets:
         if secret.when == "do":
-            node = Secret(
-                Digest(secret.source),
-                secret.encryption,
-                secret.identities,
-                secret.mode,
-                secret.uid,
-                secret.gid,
-            )
-            _add(changes, FileChange(secret.path, Absent(), node, "declared secret", hidden="secret"))
+            before = old.get(secret.path, Absent())
+            change = FileChange(secret.path, before, _secret(secret), "declared secret", hidden="secret")
+            _add(changes, change)
         elif secret.path in changes:
             changes[secret.path] = replace(changes[secret.path], hidden="secret")
     for path, change in changes.items():
         if path in managed and found.get(path) not in (None, managed[path].node):
             changes[path] = replace(change, drifted=True)
     return tuple(changes.values())
+
+
+def _secret(step: DecryptSecret) -> Secret:
+    digest = Digest(step.source)
+    return Secret(digest, step.encryption, step.identities, step.mode, step.uid, step.gid)
 
 
 def _add(changes: dict[str, FileChange], change: FileChange) -> None:

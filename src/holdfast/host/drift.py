@@ -8,6 +8,7 @@ from typing import Literal
 from holdfast.base.errors import explain_os_errors
 from holdfast.host.nodes import Absent, File, Node, Secret, Symlink
 from holdfast.host.rooted import RootDirectory
+from holdfast.host.secret_marks import read_changed
 from holdfast.host.state import State
 
 
@@ -30,9 +31,14 @@ def read_drift(root: RootDirectory, state: State) -> tuple[Drift, ...]:
     """
     found: list[Drift] = []
     with explain_os_errors("compare managed files"):
+        changed = read_changed(root, state)
         for path, managed in sorted(state.paths.items()):
             located = root.locate(path)
             drift = compare(path, managed.node, located.node)
+            if drift is None and path in changed:
+                drift = Drift(
+                    path, "changed", managed.node, managed.node
+                )  # which says nothing of what is in it
             if drift is not None:
                 found.append(drift)
     return tuple(found)

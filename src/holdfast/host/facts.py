@@ -14,6 +14,7 @@ from holdfast.host.basics import Basics, read_basics
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.packages.record import PackageState
 from holdfast.host.rooted import Located, RootDirectory
+from holdfast.host.secret_marks import read_changed
 from holdfast.host.state import Edited, State, read_state
 from holdfast.host.wishes import NOTHING, make_no_wishes, make_wishes
 from holdfast.manifest.document import manifest_digest
@@ -44,6 +45,8 @@ class Facts:
     """File names of the content that is kept already."""
     shared: Mapping[str, bytes] = field(default_factory=lambda: {})
     """Files that we share with others, as they were before us: read when everything is given back."""
+    changed_secrets: frozenset[str] = frozenset()
+    """Real paths of secrets of ours whose content somebody changed."""
 
 
 def read_facts(
@@ -82,7 +85,8 @@ def read_facts(
             located = {path: root.locate(path, ignoring=gone) for path in located}
         kept = root.locate(places.KEPT).names
         shared_before = _read_kept(root, state) if manifest is None else {}
-    return Facts(basics, located, managed, gone, frozenset(kept), shared_before)
+        changed = read_changed(root, state)
+    return Facts(basics, located, managed, gone, frozenset(kept), shared_before, changed)
 
 
 def _read_kept(root: RootDirectory, state: State | None) -> dict[str, bytes]:

@@ -5,6 +5,7 @@ Those that change something hold the lock, and first finish or take back what a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +29,7 @@ from holdfast.host.kept import prune_kept
 from holdfast.host.live import Live
 from holdfast.host.nodes import Folder, Secret, Special
 from holdfast.host.preparing import Request, prepare, warn_of_interruption, with_differences
+from holdfast.host.secrets import find_problems
 from holdfast.host.state import State
 from holdfast.host.support import failing_checks
 from holdfast.host.trial import Trial, read_trial
@@ -97,6 +99,8 @@ def _looked_at(live: Live, request: Request, options: SwitchOptions, *, diffs: b
     problems = change.packages.problems if change.packages else ()
     if request.wanted is not None and live.running and not change.empty:
         problems = (*problems, *failing_checks(request.wanted.manifest))
+    if os.geteuid() == 0 and (change.packages is None or change.packages.empty):
+        problems = (*problems, *find_problems(change.steps, live))
     return warn_of_interruption(replace(change, problems=problems), live)
 
 

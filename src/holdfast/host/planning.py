@@ -235,7 +235,7 @@ class Planning:
             else:
                 theirs = located.attributes if self._recording and isinstance(found, File) else NO_ATTRIBUTES
                 self.paths[real] = Managed(node, Absent() if made else found, theirs)
-        if found == node or real in self._made:
+        if real in self._made or (found == node and real not in self.facts.changed_secrets):
             return
         if not isinstance(node, Absent):
             self._make_parents(located, managed=managed)

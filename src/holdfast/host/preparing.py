@@ -22,7 +22,7 @@ from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent
+from holdfast.host.nodes import Absent, File, Node, Secret
 from holdfast.host.packages.change import PackageChange, PackageOptions, PackageResult
 from holdfast.host.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
@@ -77,7 +77,8 @@ def prepare(live: Live, request: Request) -> Prepared:
         facts, known, manifest, ids=ids, epoch=epoch, recording=recording, provisional=provisional
     )
     if request.only is not None:
-        plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=())
+        limited = tuple(step for step in plan.secrets if step.path in request.only)
+        plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=limited)
     previous = None
     if state is not None and state.active:
         same = manifest is not None and manifest_digest(manifest) == state.manifest
@@ -160,7 +161,7 @@ def _assemble(
         steps = (*steps, Commit(plan.record))
     current = state if state and state.active else None
     managed: Mapping[str, Managed] = state.paths if state else {}
-    found = {path: located.node for path, located in facts.managed.items()}
+    found = _found(facts, managed)
     change = Change(
         request.kind,
         current.generation if current else None,
@@ -178,6 +179,17 @@ def _assemble(
     return Prepared(change, plan.contents)
 
 
+def _found(facts: Facts, managed: Mapping[str, Managed]) -> dict[str, Node]:
+    """What is at managed paths; a secret that nobody changed is itself."""
+    found: dict[str, Node] = {}
+    for path, located in facts.managed.items():
+        node, ours = located.node, managed[path].node if path in managed else None
+        if isinstance(ours, Secret) and isinstance(node, File) and path not in facts.changed_secrets:
+            node = replace(ours, mode=node.mode, uid=node.uid, gid=node.gid)
+        found[path] = node
+    return found
+
+
 def _assemble_trial(
     arranged: Arranged, facts: Facts, state: State | None, transaction: str, warnings: tuple[str, ...]
 ) -> Prepared:
@@ -185,7 +197,7 @@ def _assemble_trial(
     plan = arranged.plan
     current = state.generation if state and state.active else None
     managed: Mapping[str, Managed] = state.paths if state else {}
-    found = {path: located.node for path, located in facts.managed.items()}
+    found = _found(facts, managed)
     covered = [
         layer.directory for step in arranged.steps if isinstance(step, CoverFiles) for layer in step.layers
     ]

@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.digests import parse_digest
+from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
 from holdfast.host.content import NEW, write_all
+from holdfast.host.failures import RefusedError
 from holdfast.host.live import Live
+from holdfast.host.secret_marks import mark
 from holdfast.host.steps import DecryptSecret, Step
 
 _TEMPORARY = ".holdfast-secret"
+_GET: Mapping[str, str] = {
+    "age": "Add the package 'age' to the definition.",
+    "sops": "No distribution packages sops: put its released program (github.com/getsops/sops) at /usr/local/bin/sops, or use age.",
+}
 
 
 def do(step: Step, live: Live) -> None:
@@ -31,14 +40,46 @@ def undo(step: Step, live: Live) -> None:
     if step.when == "undo":
         _put(step, live)
         return
-    with live.root.parent(step.path) as (directory, name), suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=directory)
+    with live.root.parent(step.path) as (directory, name):
+        for one in (_temporary(name), name):
+            with suppress(FileNotFoundError):
+                os.unlink(one, dir_fd=directory)
+
+
+def find_problems(steps: Iterable[Step], live: Live) -> tuple[str, ...]:
+    """Decrypt what ``steps`` will, in memory, and say what of it fails and why."""
+    problems: list[str] = []
+    for step in steps:
+        if isinstance(step, DecryptSecret) and step.when == "do":
+            try:
+                _decrypt(step, live)
+            except HoldfastError as error:
+                said = "; ".join(
+                    part.replace("\n", "; ") for part in (error.details, error.resolution) if part
+                )
+                problems.append(f"{error.brief}: {said}")
+    return tuple(problems)
+
+
+def refuse_undecryptable(steps: Iterable[Step], live: Live) -> None:
+    """Before anything is changed, see that every secret can be decrypted.
+
+    Raises:
+        RefusedError: one cannot; names all of them.
+    """
+    problems = find_problems(steps, live)
+    if problems:
+        raise RefusedError(
+            "not every secret can be decrypted on this machine",
+            details="\n".join(f"- {problem}" for problem in problems),
+            resolution="Nothing was changed. Encrypt them for this machine's keys, or name the keys (identities).",
+        )
 
 
 def _put(step: DecryptSecret, live: Live) -> None:
     plain = _decrypt(step, live)
     with live.root.parent(step.path) as (directory, name):
-        temporary = f"{_TEMPORARY}-{name}"[:255]
+        temporary = _temporary(name)
         with suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=directory)  # of a run that was cut short
         file = os.open(temporary, NEW, 0o600, dir_fd=directory)
@@ -50,6 +91,11 @@ def _put(step: DecryptSecret, live: Live) -> None:
         finally:
             os.close(file)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    mark(live, step.path, step.source, plain)
+
+
+def _temporary(name: str) -> str:
+    return f"{_TEMPORARY}-{name}"[:255]
 
 
 def _decrypt(step: DecryptSecret, live: Live) -> bytes:
@@ -72,6 +118,11 @@ def _decrypt(step: DecryptSecret, live: Live) -> bytes:
         argv = ["sops", "--decrypt", "--input-type", kind, "--output-type", kind, "/dev/stdin"]
         is_ssh = "ssh" in Path(paths[0]).name
         environment["SOPS_AGE_SSH_PRIVATE_KEY_FILE" if is_ssh else "SOPS_AGE_KEY_FILE"] = paths[0]
+    if shutil.which(argv[0], path=BASE_ENVIRONMENT["PATH"]) is None:
+        raise HoldfastError(
+            f"the secret {step.path} cannot be decrypted: {argv[0]} is not installed on this machine",
+            resolution=_GET[step.encryption],
+        )
     done = process.run(argv, stdin=encrypted, env=environment, check=False, timeout=60)
     if done.returncode != 0:
         raise HoldfastError(
