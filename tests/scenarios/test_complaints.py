@@ -29,6 +29,7 @@ def file(m: Module, text: str) -> None:
     m[Files]["/etc/hf-file"].text = text
 
 
+@ONE_RELEASE
 def test_a_failed_activation_says_so_and_leaves_nothing_half_done(host: Host) -> None:
     """PR #378: services that failed to start, and errors in /etc, ended with 0 and half of the change in place."""
     machine = host.machine

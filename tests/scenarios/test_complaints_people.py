@@ -17,6 +17,7 @@ ACCOUNTS = (
 )
 
 
+@ONE_RELEASE
 def test_the_shell_of_root_stays(host: Host) -> None:
     """#483: root's shell was one that was not there yet, and su failed."""
     machine = host.machine
@@ -91,7 +92,7 @@ def test_root_and_sudo_are_not_confused(host: Host) -> None:
     with person_with_sudo(machine, "hf-sue"):
         refused = do_as(machine, "hf-sue", "holdfast status")
         assert "only root" in refused.stderr.decode()
-        said_as(machine, "hf-sue", f"umask 077; sudo holdfast switch {words}")
+        said_as(machine, "hf-sue", f"umask 077; sudo /usr/local/bin/holdfast switch {words}")
         assert machine.succeed("stat -c '%a %U' /etc/hf-file") == "644 root\n"
         assert machine.succeed("find /home/hf-sue -newer /etc/sudoers.d/hf-sue") == ""
         assert "of scenario" in host.run("status")

@@ -168,6 +168,7 @@ def test_kernel_parameters_and_modules(host: Host) -> None:
     assert machine.read_file(parameter) == before
 
 
+@ONE_RELEASE
 def test_units_have_aliases(host: Host) -> None:
     """#423, PR #464: aliases were not made."""
     machine = host.machine

@@ -68,10 +68,7 @@ def managed(host: Host) -> Generator[Callable[[object], str]]:
     machine.succeed("rm -rf /nix /var/lib/system-manager /etc/hf-n*.conf")
 
 
-STATES = pytest.mark.parametrize("state", [version_0, version_1])
-
-
-@STATES
+@pytest.mark.parametrize("state", [version_0, version_1])
 def test_state_v0_v1_activate(
     host: Host, managed: Callable[[object], str], state: Callable[[], object]
 ) -> None:
@@ -95,16 +92,11 @@ def test_state_v0_v1_activate(
     host.switch(module)
     assert machine.succeed(f"cat {FILES[0]} {BACKED_UP}; stat -c %a {BACKED_UP}") == "ours\nmine\n600\n"
     assert machine.unit("hf-theirs.service").active_state == "inactive"
-    host.deactivate()
-    machine.fail(f"ls {FILES[0]}")
 
 
-@STATES
-def test_state_v0_v1_deactivate(
-    host: Host, managed: Callable[[object], str], state: Callable[[], object]
-) -> None:
-    """Deactivating after the import restores what System Manager had set aside, in either format."""
-    managed(state())
+def test_state_v0_v1_deactivate(host: Host, managed: Callable[[object], str]) -> None:
+    """Deactivating after the import restores what System Manager had set aside, also in its old format."""
+    managed(version_0())
     host.run("import", "system-manager")
     host.deactivate()
     assert host.machine.succeed(f"cat {BACKED_UP}; stat -c %a {BACKED_UP}") == "mine\n600\n"

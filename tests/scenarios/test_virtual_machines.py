@@ -112,11 +112,12 @@ def test_sudo(host: Host) -> None:
     words = " ".join(host.bring(module))
     with person_with_sudo(machine, "hf-sue"):
         refused = do_as(machine, "hf-sue", f"holdfast switch {words}")
+        advice = f"next: Run: sudo /usr/local/bin/holdfast switch {words}\n"
         assert refused.returncode != 0
-        assert "only root" in refused.stderr.decode()
-        said_as(machine, "hf-sue", f"sudo holdfast switch {words}")
+        assert refused.stderr.decode().endswith(advice)
+        said_as(machine, "hf-sue", advice.removeprefix("next: Run: "))
         assert machine.read_file("/etc/motd.d/hf") == "hello\n"
-        assert "of scenario" in said_as(machine, "hf-sue", "sudo holdfast status")
+        assert "of scenario" in said_as(machine, "hf-sue", "sudo /usr/local/bin/holdfast status")
 
 
 def test_sudo_module(host: Host) -> None:
@@ -141,28 +142,22 @@ def test_sudo_module(host: Host) -> None:
     told = host.switch(rules, broken, code=3)
     assert "/etc/sudoers.d/holdfast" in told and "as it was before" in told
     assert said_as(machine, "hf-deploy", "sudo -n id -u") == "0\n"
-    machine.succeed(
-        "rm /run/sudo/ts/*"
-    )  # sudo's own note of who used it: the group stays as long as it owns that
     host.deactivate()
     assert machine.succeed("stat -c '%i %Y' /etc/sudoers; ls /etc/sudoers.d") == sudoers
 
 
 def test_target_host(host: Host, tmp_path: Path) -> None:
-    """The author's command does it all over ssh: plan, switch, status, rollback, deactivate.
+    """The author's command does it all over ssh: switch, rollback, deactivate.
 
     Ours: the command itself, where theirs drives the engine by hand.
     """
     machine = host.machine
     with behind_ssh(machine, host.release, tmp_path) as author:
         author.define("one\n")
-        assert "+ /etc/motd.d/hf" in author.run("plan")
-        assert not host.exists("/etc/motd.d/hf")
         author.run("switch")
         author.define("two\n")
         author.run("switch")
         assert machine.read_file("/etc/motd.d/hf") == "two\n"
-        assert "Every managed file is as it was put there" in author.run("status")
         author.run("rollback")
         assert machine.read_file("/etc/motd.d/hf") == "one\n"
         author.run("deactivate")

@@ -100,7 +100,8 @@ if [ "$(id -u)" = 0 ]; then
     echo "next: Switch this machine from the author's side again: that installs it." >&2
 else
     echo "error: only root may use Holdfast on this machine" >&2
-    echo "next: Run: sudo holdfast $*" >&2
+    # By its path: the sudo of newer releases does not look in /usr/local/bin.
+    echo "next: Run: sudo {LAUNCHER} $*" >&2
 fi
 exit {EXIT_NO_ENGINE}
 """
