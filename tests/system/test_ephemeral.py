@@ -181,3 +181,15 @@ def test_a_reboot_ends_it_and_so_does_deactivate(host: Host) -> None:
     assert host.state("new.service") == "active" and _status(host)["generation"] is None
     assert "The trial is over" in host.run("deactivate")
     assert host.state("new.service") == "inactive"
+
+
+def test_what_nobody_confirmed_is_back_after_a_reboot_units_too(host: Host) -> None:
+    host.switch(_kept)
+    host.switch(_tried, options=("--confirm", "600"))
+    _is_tried(host)
+    host.machine.reboot()
+    host.machine.wait_until_succeeds("systemctl is-active dropped.service")
+    _is_kept(host)
+    assert host.machine.failed_units() == () and not _status(host)["unconfirmed"]
+    assert "Nothing to change" in host.switch(_kept)
+    host.run("deactivate")
