@@ -37,16 +37,15 @@ def kill_at_steps(asked: Asked) -> Asked:
     chance = random.Random(asked["seed"])
     points = one.points
     chosen = steps_of(points, asked["stride"])[asked["chunk"] :: asked["chunks"]]
-    for number, index in enumerate(chosen):
-        where = f"killed at checkpoint {index} ({points[index]})"
-        with _explained(where):
-            killed = die(one.towards(one.other, "switch"), at=index)
-            if not killed:
+    for number, place in enumerate(chosen):
+        with _explained(f"killed at {place}"):
+            if not die(one.towards(one.other, "switch"), at=place):
                 raise Wrong("the run ended before it came there")
             if number % 3 == 0:
-                die(operations.recover, at=chance.randrange(40))
+                die(operations.recover, after=chance.uniform(0, one.window))
             one.recovered(operations.recover, ("A", "B"))
-            one.forget_old()
+            if number % 5 == 0:
+                one.forget_old()
     return {"points": len(points), "chosen": len(chosen), "outcomes": one.outcomes, "longest": one.seconds}
 
 
@@ -54,25 +53,20 @@ def kill_recovery_at_steps(asked: Asked) -> Asked:
     """SIGKILL before the commit, and then at every step of taking back."""
     one = _large()
     points = one.points
-    last = max(index for index, point in enumerate(points) if point.startswith("begin"))
+    last = next(point for point in reversed(points) if point.startswith("begin"))
     back: list[str] = []
     die(one.towards(one.other, "switch"), at=last)
     with subject.live() as machine:
         machine.checkpoint = back.append
         operations.recover(machine)
     one.check((one.now,))
-    chosen = [
-        index
-        for index, place in enumerate(back)
-        if not subject.is_one_file(place) or index % asked["stride"] == 0
-    ]
-    for index in chosen:
-        with _explained(f"killed at {points[last]}, then at {back[index]} of taking it back"):
+    chosen = steps_of(back, asked["stride"])
+    for place in chosen:
+        with _explained(f"killed at {last}, then at {place} of taking it back"):
             die(one.towards(one.other, "switch"), at=last)
-            if not die(operations.recover, at=index):
+            if not die(operations.recover, at=place):
                 raise Wrong("the recovery ended before it came there")
             one.recovered(operations.recover, (one.now,))
-            one.forget_old()
     return {"points": len(back), "chosen": len(chosen), "outcomes": one.outcomes}
 
 
@@ -106,12 +100,12 @@ def kill_with_packages(asked: Asked) -> Asked:
     one = Subject({name: Wanted(packaged(name), packages=packages[name]) for name in "AB"}, packages=True)
     one.settle()
     chance = random.Random(asked["seed"])
-    named = [index for index, point in enumerate(one.points) if point.startswith("packages")]
-    moments: list[int | None] = [*named, *[None] * asked["moments"]]
+    named = [point for point in one.points if point.startswith("packages")]
+    moments: list[str | None] = [*named, *[None] * asked["moments"]]
     killed = 0
     for number, at in enumerate(moments):
         after = chance.uniform(0, one.seconds)
-        where = f"killed at {one.points[at]}" if at is not None else f"killed after {after:.3f} s"
+        where = f"killed at {at}" if at is not None else f"killed after {after:.3f} s"
         with _explained(f"moment {number}: to {one.other}, {where}"):
             killed += die(one.towards(one.other, "rollback"), at=at, after=after)
             name, verb, expected = one.next_command(chance)

@@ -77,10 +77,11 @@ class Subject:
     window: float = 0.0
     """What it takes from when the journal is there."""
     points: list[str] = field(default_factory=list)
-    """Every place at which a run can be made to end, in order."""
+    """Every place at which a run in either direction can be made to end, in order."""
     spared: dict[str, object] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     _began: float = 0.0
+    _way: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.digests = {name: manifest_digest(wanted.manifest) for name, wanted in self.wanted.items()}
@@ -91,8 +92,9 @@ class Subject:
         """Go to both and back, so that all that is recorded once (ids, kept content) is recorded; note the last run."""
         hurry()
         make_foreign()
+        ways: list[list[str]] = []
         for name in (*self.wanted, *self.wanted):
-            self.points.clear()
+            self._way = []
             started = time.monotonic()
             with live() as machine:
                 machine.checkpoint = self._note
@@ -104,14 +106,15 @@ class Subject:
             time.sleep(0.1)
             with live() as machine:
                 self.seen[name] = look(machine)
-            self.find_numbers()
+            self.forget_old()
+            ways.append(self._way)
+        self.points = [point for point in ways[-1] if point in set(ways[-2])]
         self.spared = spared()
-        self.forget_old()
 
     def _note(self, where: str) -> None:
-        if not self.points:
+        if not self._way:
             self._began = time.monotonic()
-        self.points.append(where)
+        self._way.append(where)
 
     @property
     def other(self) -> str:
@@ -176,13 +179,8 @@ class Subject:
         self.now = same[0]
 
     def _without_debris(self, found: Look, name: str) -> Look:
-        """Where packages change, content of their conffiles stays kept that nothing needs any more."""
-        kept = (
-            [one for one in found["kept"] if one in self.seen[name]["kept"]]
-            if self.packages
-            else found["kept"]
-        )
-        return {**found, "kept": kept}
+        """Content that nothing needs any more goes with the next run that ends well."""
+        return {**found, "kept": [one for one in found["kept"] if one in self.seen[name]["kept"]]}
 
     def next_command(self, chance: random.Random) -> tuple[str, Verb, tuple[str, ...]]:
         """What comes next: its name, what it does, and what the machine may be then."""
@@ -219,18 +217,20 @@ def is_one_file(place: str) -> bool:
     return _ONE_FILE.fullmatch(place) is not None
 
 
-def steps_of(points: list[str], stride: int) -> list[int]:
+def steps_of(points: list[str], stride: int) -> list[str]:
     """Every step and every part of the commit; of files, each ``stride``-th."""
-    commit = max((point.split("-")[0] for point in points if _ONE_FILE.fullmatch(point)), key=int)
+    commit = max(
+        (point.removeprefix("undo ").split("-")[0] for point in points if is_one_file(point)), key=int
+    )
     return [
-        index
+        point
         for index, point in enumerate(points)
-        if not _ONE_FILE.fullmatch(point) or point.startswith(f"{commit}-") or index % stride == 0
+        if not is_one_file(point) or point.startswith(f"{commit}-") or index % stride == 0
     ]
 
 
 def die(
-    verb: Verb, *, at: int | None = None, after: float = 0.0, begun: bool = False, power: bool = False
+    verb: Verb, *, at: str | None = None, after: float = 0.0, begun: bool = False, power: bool = False
 ) -> bool:
     """Do something in a process that gets SIGKILL at checkpoint ``at``, or ``after`` so many seconds; whether that came in time.
 
@@ -266,7 +266,7 @@ def die(
     return False
 
 
-def _do_and_exit(verb: Verb, at: int | None, writing: int, end: Callable[[], None]) -> None:
+def _do_and_exit(verb: Verb, at: str | None, writing: int, end: Callable[[], None]) -> None:
     """``writing`` gets a byte when the journal is there, and the error if there is one."""
 
     def tell(where: str) -> None:
@@ -276,7 +276,7 @@ def _do_and_exit(verb: Verb, at: int | None, writing: int, end: Callable[[], Non
 
     try:
         with live() as machine:
-            machine.checkpoint = tell if at is None else counting(at, end)
+            machine.checkpoint = tell if at is None else ending(at, end)
             verb(machine)
     except BaseException as error:
         details = getattr(error, "details", "")
@@ -298,14 +298,11 @@ def cut_power() -> None:
     time.sleep(60)
 
 
-def counting(at: int, then: Callable[[], object]) -> Callable[[str], None]:
-    """A checkpoint that calls ``then`` when it is reached for the ``at``-th time, counted from 0."""
-    count = 0
+def ending(at: str, end: Callable[[], object]) -> Callable[[str], None]:
+    """A checkpoint that ends everything where ``at`` is reached."""
 
-    def checkpoint(_where: str) -> None:
-        nonlocal count
-        if count == at:
-            then()
-        count += 1
+    def checkpoint(where: str) -> None:
+        if where == at:
+            end()
 
     return checkpoint
