@@ -31,7 +31,9 @@ def check_support(release: Mapping[str, str], manifest: Manifest) -> tuple[tuple
     known = _KNOWN.get(wanted.family, ())
     name = release.get("ID", "")
     told = release.get("PRETTY_NAME") or name or "an unknown distribution"
-    if name not in known and not manifest.allow_any_distribution:
+    if name not in known and manifest.allow_any_distribution:
+        return (), (f"{told} is not tested: allow_any_distribution lets it pass",)
+    if name not in known:
         likes = release.get("ID_LIKE", "").split()
         if not set(likes) & set(known):
             where = f"this machine runs {told}, and the definition is for {wanted.family} {wanted.release}"
@@ -42,15 +44,15 @@ def check_support(release: Mapping[str, str], manifest: Manifest) -> tuple[tuple
         name in known
         and codename
         and codename != wanted.release
-        and not _is_unstable(codename, wanted.release)
+        and not _is_unstable(release, wanted.release)
     ):
         return (f"this machine runs {told}, and the definition is for {wanted.release}",), ()
     return (), ()
 
 
-def _is_unstable(codename: str, wanted: str) -> bool:
-    """sid calls itself by the name of the release that testing will become."""
-    return wanted == "sid" and codename != ""
+def _is_unstable(release: Mapping[str, str], wanted: str) -> bool:
+    """sid calls itself by the name of the release that testing will become; like that one, it has no number."""
+    return wanted == "sid" and "VERSION_ID" not in release
 
 
 def warn_of_distribution(live: Live, manifest: Manifest) -> tuple[str, ...]:

@@ -1,0 +1,78 @@
+"""Commands of the definition, with real commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from holdfast.base.errors import HoldfastError
+from holdfast.host import tasks
+from holdfast.host.live import Live, open_live
+from holdfast.host.steps import RunHooks, RunTasks
+from holdfast.manifest.model import Task
+from tests.host.roots import blobs_of, make_root
+
+ONCE, UNDONE, CHECKED = Task(("make",)), Task(("make",), undo=("unmake",)), Task(("make",), done=("true",))
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    with open_live(make_root(tmp_path / "root"), blobs=blobs_of()) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("declared", "ran", "done", "due", "dropped"),
+    [
+        ({}, {}, {}, None, None),
+        ({"a": ONCE}, {}, {}, ["a"], []),
+        ({"a": ONCE}, {"a": ONCE}, {}, None, None),
+        ({"a": UNDONE}, {"a": ONCE}, {}, ["a"], []),  # it is another one now
+        ({"a": CHECKED}, {}, {"a": True}, None, None),  # somebody did it already
+        ({"a": CHECKED}, {"a": CHECKED}, {"a": False}, ["a"], []),  # it ran, and somebody undid it
+        ({}, {"a": UNDONE, "b": ONCE}, {}, [], ["a"]),  # only what can be taken back is
+    ],
+)
+def test_what_is_due(
+    declared: dict[str, Task],
+    ran: dict[str, Task],
+    done: dict[str, bool],
+    due: list[str] | None,
+    dropped: list[str] | None,
+) -> None:
+    step, have_run = tasks.plan_tasks(declared, ran, done)
+    assert (sorted(step.tasks) if step else None) == due
+    assert (sorted(step.dropped) if step else None) == dropped
+    assert have_run == declared
+
+
+def _say(log: Path, text: str) -> tuple[str, ...]:
+    return ("/bin/sh", "-ec", f"echo {text} $HOLDFAST_PHASE >> {log}")
+
+
+def test_they_run_in_order_and_back_in_reverse(live: Live, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    made = {name: Task(_say(log, f"do-{name}"), undo=_say(log, f"undo-{name}")) for name in ("b", "a")}
+    step = RunTasks(made, {"old": Task(("false",), undo=_say(log, "undo-old"))})
+    tasks.do(step, live)
+    tasks.undo(step, live)
+    tasks.do(RunHooks((_say(log, "hook"),), "before"), live)
+    tasks.undo(RunHooks((("false",),), "after"), live)
+    assert log.read_text().split("\n")[:-1] == [
+        *("undo-old", "do-a", "do-b", "undo-b", "undo-a"),
+        "hook before",
+    ]
+
+
+def test_failures_name_the_task(live: Live) -> None:
+    with pytest.raises(HoldfastError, match="the task 'db' failed: ") as caught:
+        tasks.do(RunTasks({"db": Task(("/bin/sh", "-c", "echo no database >&2; exit 3"))}), live)
+    assert "no database" in caught.value.details
+    assert tasks.check_tasks(
+        {"a": Task(("x",), done=("true",)), "b": Task(("x",), done=("false",)), "c": ONCE}
+    ) == {
+        "a": True,
+        "b": False,
+    }
