@@ -180,6 +180,7 @@ def test_timers_paths_templates_targets_and_drop_ins_for_many(host: Host) -> Non
     assert not set(before) & {*after, "0"}
     assert host.show("x.service", "MainPID") == kept, "nothing that it says itself has changed"
     assert host.show("x.service", "Nice") == "3", "and the next start has the new drop-in"
+    assert host.show("s.slice", "TasksMax") == "102", "without a restart"
     host.switch(units={})
     gone = ("t.timer", "p.path", "many@a.service", "many@b.service", "x.service", "z.service", "s.slice")
     assert host.states(*gone) == ["inactive"] * len(gone)

@@ -25,7 +25,8 @@ def do(step: Step, live: Live) -> None:
         if step.when == "do":
             _reload(step, live.systemd)
     elif isinstance(step, RunUnits) and step.jobs:
-        _run(step.jobs, live.systemd)
+        _run_ours(step.jobs, live.systemd)
+        _run_theirs(step.jobs)
 
 
 def undo(step: Step, live: Live) -> None:
@@ -36,7 +37,10 @@ def undo(step: Step, live: Live) -> None:
         if step.when == "undo":
             _reload(step, live.systemd)
     elif isinstance(step, RunUnits) and step.undo:
-        _run(step.undo, live.systemd)
+        try:
+            _run_ours(step.undo, live.systemd)
+        finally:
+            _run_theirs(step.undo)
 
 
 def _reload(step: ReloadManager, systemd: Systemd) -> None:
@@ -46,10 +50,13 @@ def _reload(step: ReloadManager, systemd: Systemd) -> None:
         _with_manager(user, Systemd.reload)
 
 
-def _run(jobs: Sequence[UnitJob], systemd: Systemd) -> None:
+def _run_ours(jobs: Sequence[UnitJob], systemd: Systemd) -> None:
     ours = [job for job in jobs if job.user is None]
     if ours:
         systemd.do(ours)
+
+
+def _run_theirs(jobs: Sequence[UnitJob]) -> None:
     for user in sorted({job.user for job in jobs if job.user is not None}):
         _with_manager(user, partial(Systemd.do, jobs=[job for job in jobs if job.user == user]))
 
