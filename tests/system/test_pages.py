@@ -62,7 +62,7 @@ def test_the_commands_of_a_page(
             where = f"{page}:{one.line}: {one.text}\n{out}{err}"
             assert (code != 0) == one.fails, where
             if one.shown is not None:
-                said = (err if one.fails else out).replace(str(home), "/home/you")
+                said = (err[err.find("error: ") :] if one.fails else out).replace(str(home), "/home/you")
                 assert agrees(said, one.shown), where
             done += 1
     assert done == len(wanted)
