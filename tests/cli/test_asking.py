@@ -12,6 +12,7 @@ import pytest
 from holdfast.base.process import run
 from holdfast.cli.arguments import complete_system
 from holdfast.manifest.document import read_manifest, write_manifest
+from tests.architecture.checkout import BIN
 from tests.cli.projects import CommandLine, write_project
 
 TWO_VALUES = 'm[Identity].hostname = default("unnamed")\nm[Identity].hostname = "web1"'
@@ -62,6 +63,15 @@ def test_explain_takes_quoted_parts(holdfast: CommandLine, tmp_path: Path) -> No
     write_project(tmp_path, 'm[Files]["/etc/motd"].text = "hello"')
     assert holdfast("explain", "web", 'files."/etc/motd".text') == 0
     assert "hello" in holdfast.out
+
+
+def test_explain_names_no_sets_that_nobody_imports(tmp_path: Path) -> None:
+    write_project(tmp_path, 'm[Packages].install = ["curl"]')
+    command = [str(BIN / "holdfast"), "explain", "web"]  # this process has loaded every set
+    said = run([*command, "packages.install"], cwd=tmp_path).text
+    assert "'curl'" in said and "identity.py" in said
+    assert "nginx" not in said and "ssh.py" not in said
+    assert "nginx.enable = False" in run([*command, "nginx.enable"], cwd=tmp_path).text
 
 
 def test_explain_an_unknown_option_suggests(holdfast: CommandLine, tmp_path: Path) -> None:

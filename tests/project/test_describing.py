@@ -136,6 +136,23 @@ systems = [System("box", modules=[machine], distro=Debian("sid", architecture="a
     assert manifest_of(made, tmp_path).identity.timezone is None
 
 
+def test_ubuntu_is_called_ubuntu(tmp_path: Path) -> None:
+    ubuntu = {"ID": "ubuntu", "ID_LIKE": "debian", "VERSION_CODENAME": "noble", "UBUNTU_CODENAME": "noble"}
+    mint = {
+        "ID": "linuxmint",
+        "ID_LIKE": "ubuntu debian",
+        "VERSION_CODENAME": "wilma",
+        "UBUNTU_CODENAME": "noble",
+    }
+    for name, release in (("one", ubuntu), ("two", mint)):
+        inventory = dataclasses.replace(Inventory(INVENTORY_VERSION, release, "amd64"), hostname=name)
+        made = describe(inventory, name, target=None, command=COMMAND)
+        assert "from holdfast import Module, System, Ubuntu\n" in made.text
+        assert 'distro=Ubuntu("noble")' in made.text and "Debian" not in made.text
+        (tmp_path / name).mkdir()
+        assert manifest_of(made, tmp_path / name).distribution.release == "noble"
+
+
 def test_refused() -> None:
     fedora = Inventory(INVENTORY_VERSION, {"ID": "fedora", "PRETTY_NAME": "Fedora 45"}, "")
     with pytest.raises(HoldfastError, match="the machine runs Fedora 45"):

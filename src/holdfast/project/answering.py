@@ -10,6 +10,7 @@ from typing import cast
 from holdfast.base.codec import JSON, encode
 from holdfast.base.errors import HoldfastError
 from holdfast.library import System, evaluate_system, resolve
+from holdfast.library.assembling.manifest import resolve_lean
 from holdfast.library.assembling.sets import every_set
 from holdfast.manifest.document import write_manifest
 from holdfast.options import Config, document
@@ -37,7 +38,11 @@ def evaluate_systems(file: Path, pattern: str) -> JSON:
 
 def explain_option(file: Path, pattern: str, option: str) -> JSON:
     """The explanation of one option of one system: its data, and as text under ``text``."""
-    explanation = _config(file, pattern).explain(option)
+    system = _system(file, pattern)
+    try:
+        explanation = resolve_lean(system).explain(option)
+    except HoldfastError:  # of a set that the definition never came across, if of any
+        explanation = resolve(system).explain(option)
     data = cast("dict[str, JSON]", json.loads(json.dumps(asdict(explanation))))
     return {**data, "text": str(explanation)}
 
@@ -61,6 +66,10 @@ def _select(systems: tuple[System, ...], pattern: str, file: Path) -> list[Syste
 
 
 def _config(file: Path, pattern: str) -> Config:
+    return resolve(_system(file, pattern))
+
+
+def _system(file: Path, pattern: str) -> System:
     chosen = _select(load_systems(file), pattern, file)
     if len(chosen) > 1:
         raise HoldfastError(
@@ -68,7 +77,7 @@ def _config(file: Path, pattern: str) -> Config:
             details=f"Selected: {', '.join(system.name for system in chosen)}",
             resolution=f"Name one of them: {chosen[0].name}",
         )
-    return resolve(chosen[0])
+    return chosen[0]
 
 
 def _evaluate(system: System) -> JSON:

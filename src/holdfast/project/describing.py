@@ -42,6 +42,7 @@ def describe(inventory: Inventory, name: str, *, target: str | None, command: st
         raise HoldfastError(
             f"{name!r} is no name of a system", resolution="Choose another: letters, digits, . _ and -."
         )
+    distro = _distro(inventory)
     work = _Describing(inventory)
     parts = {
         "machine": ("Who it is, and what is installed.", work.machine()),
@@ -51,7 +52,7 @@ def describe(inventory: Inventory, name: str, *, target: str | None, command: st
     }
     modules = [(key, title, lines) for key, (title, lines) in parts.items() if lines]
     work.leave_out()
-    text = [*_head(name, command, work.made.notes), *_imports(work.used)]
+    text = [*_head(name, command, work.made.notes), *_imports(work.used, distro)]
     for key, title, lines in modules:
         text += [
             "",
@@ -63,7 +64,7 @@ def describe(inventory: Inventory, name: str, *, target: str | None, command: st
     arguments = [
         literal(name),
         f"modules=[{', '.join(key for key, _, _ in modules)}]",
-        f"distro={_distro(inventory)}",
+        f"distro={distro}",
     ]
     if target is not None:
         arguments.append(f"target={literal(target)}")
@@ -80,12 +81,12 @@ def _head(name: str, command: str, notes: Iterable[str]) -> list[str]:
     return [*lines, '"""'] if len(lines) > 1 else [lines[0] + '"""']
 
 
-def _imports(used: Iterable[str]) -> list[str]:
+def _imports(used: Iterable[str], distro: str) -> list[str]:
     return [
         "",
         "from __future__ import annotations",
         "",
-        "from holdfast import Debian, Module, System",
+        f"from holdfast import {', '.join(sorted((distro.partition('(')[0], 'Module', 'System')))}",
         f"from holdfast.library import {', '.join(sorted(used))}",
     ]
 
@@ -103,9 +104,11 @@ def _distro(inventory: Inventory) -> str:
             f"the machine runs {what}, and definitions can only be made of Debian and its like so far"
         )
     architecture = inventory.architecture
-    return f"Debian({literal(release)}" + (
-        f", architecture={literal(architecture)})" if architecture not in ("amd64", "") else ")"
-    )
+    more = f", architecture={literal(architecture)}" if architecture not in ("amd64", "") else ""
+    ubuntu = inventory.os_release.get("UBUNTU_CODENAME", "")
+    if ubuntu or inventory.os_release.get("ID") == "ubuntu":
+        return f"Ubuntu({literal(ubuntu or release)}{more})"
+    return f"Debian({literal(release)}{more})"
 
 
 class _Describing:

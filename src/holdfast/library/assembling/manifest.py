@@ -47,8 +47,8 @@ def resolve(system: System) -> Config:
     return evaluate(system.modules, sets=every_set(), kind="system", given=[system])
 
 
-def _resolve_lean(system: System) -> Config:
-    """The same with the sets that definitions can have come across: a set that nobody imported says nothing."""
+def resolve_lean(system: System) -> Config:
+    """As :func:`resolve`, with the sets that definitions can have come across: a set that nobody imported says nothing."""
     sets = sets_at_hand()
     try:
         return evaluate(system.modules, sets=sets, kind="system", given=[system])
@@ -65,7 +65,7 @@ def evaluate_system(system: System) -> Evaluated:
     Raises:
         HoldfastError: all that is wrong with the definition, each with its place.
     """
-    config = _resolve_lean(system)
+    config = resolve_lean(system)
     warnings = config.verify()
     return assemble(system, config, warnings)
 
