@@ -70,8 +70,8 @@ def test_explain_names_no_sets_that_nobody_imports(tmp_path: Path) -> None:
     command = [str(BIN / "holdfast"), "explain", "web"]  # this process has loaded every set
     said = run([*command, "packages.install"], cwd=tmp_path).text
     assert "'curl'" in said and "identity.py" in said
-    assert "nginx" not in said and "ssh.py" not in said
-    assert "nginx.enable = False" in run([*command, "nginx.enable"], cwd=tmp_path).text
+    assert "wrappers.py" not in said and "sudo.py" not in said
+    assert "sudo.enable = False" in run([*command, "sudo.enable"], cwd=tmp_path).text
 
 
 def test_explain_an_unknown_option_suggests(holdfast: CommandLine, tmp_path: Path) -> None:
