@@ -71,7 +71,7 @@ def test_explain_names_no_sets_that_nobody_imports(tmp_path: Path) -> None:
     said = run([*command, "packages.install"], cwd=tmp_path).text
     assert "'curl'" in said and "identity.py" in said
     assert "wrappers.py" not in said and "sudo.py" not in said
-    assert "sudo.enable = False" in run([*command, "sudo.enable"], cwd=tmp_path).text
+    assert "sudo.rules = {}" in run([*command, "sudo.rules"], cwd=tmp_path).text
 
 
 def test_explain_an_unknown_option_suggests(holdfast: CommandLine, tmp_path: Path) -> None:
