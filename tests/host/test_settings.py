@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.host import settings
 from holdfast.host.live import Live, open_live
@@ -28,7 +30,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
         },
     )
     with open_live(root, blobs=blobs_of()) as opened:
-        yield opened
+        yield replace(opened, running=True)
 
 
 Values = Mapping[str, str]
@@ -99,3 +101,22 @@ def test_what_rules_have_made_goes_back_unless_it_was_filled(live: Live) -> None
     before = sorted(path.name for path in (live.path / "srv").rglob("*"))
     settings.undo(CreateTmpfiles("undo"), live)
     assert sorted(path.name for path in (live.path / "srv").rglob("*")) == before
+
+
+def test_the_kernel_of_another_machine_is_left_alone(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*argv: object, **_more: object) -> None:
+        raise AssertionError(argv)
+
+    monkeypatch.setattr(process, "run", refuse)
+    still = replace(live, running=False)
+    (live.path / "etc/tmpfiles.d").mkdir()
+    (live.path / "etc/tmpfiles.d/holdfast.conf").write_text("d /srv/x\n")
+    for step in (
+        SetSysctl({FORWARD: "1"}, {FORWARD: "7"}),
+        LoadModules(("wireguard",)),
+        CreateTmpfiles("undo"),
+    ):
+        settings.undo(step, still)
+    assert (live.path / "proc/sys/net/ipv4/ip_forward").read_text() == "0\n"
+    with pytest.raises(AssertionError):
+        settings.undo(LoadModules(("wireguard",)), live)

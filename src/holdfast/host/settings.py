@@ -86,18 +86,24 @@ def do(step: Step, live: Live) -> None:
 
 
 def undo(step: Step, live: Live) -> None:
-    """Raises HoldfastError: as :func:`do`."""
-    if isinstance(step, SetSysctl):
+    """Where nothing runs (another machine's disk, or early at boot) the kernel is another one: there is nothing of it to take back.
+
+    Raises:
+        HoldfastError: as :func:`do`.
+    """
+    if isinstance(step, CreateTmpfiles) and step.when == "do":
+        _remove_tmpfiles(step.made, live)
+    elif not live.running:
+        return
+    elif isinstance(step, SetSysctl):
         _set({name: value for name, value in step.before.items() if value}, live)
     elif isinstance(step, LoadModules):
         for module in reversed(step.modules):
             # In use by now, built in, or never loaded, where there is no modprobe, too: each leaves it as it is, and harms nothing.
             with suppress(HoldfastError):
                 process.run(["modprobe", "--remove", "--quiet", "--", module], check=False)
-    elif isinstance(step, CreateTmpfiles) and step.when == "undo":
-        _create_tmpfiles(live)
     elif isinstance(step, CreateTmpfiles):
-        _remove_tmpfiles(step.made, live)
+        _create_tmpfiles(live)
 
 
 def _set(values: Mapping[str, str], live: Live) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
+from holdfast.base.events import message
 from holdfast.host.live import Live
 from holdfast.host.steps import RunHooks, RunTasks, Step
 from holdfast.manifest.model import Task
@@ -49,12 +51,20 @@ def do(step: Step, live: Live) -> None:  # noqa: ARG001 - every step's module ha
             _run(name, task.command, task.user)
 
 
-def undo(step: Step, live: Live) -> None:  # noqa: ARG001
-    """Raises HoldfastError: a command that takes a task back failed."""
-    if isinstance(step, RunTasks):
-        for name, task in sorted(step.tasks.items(), reverse=True):
-            if task.undo is not None:
-                _run(name, task.undo, task.user)
+def undo(step: Step, live: Live) -> None:
+    """Where nothing runs (another machine's disk, or early at boot) no command can be run: what would have been is told.
+
+    Raises:
+        HoldfastError: a command that takes a task back failed.
+    """
+    if not isinstance(step, RunTasks):
+        return
+    for name, task in sorted(step.tasks.items(), reverse=True):
+        if task.undo is not None and live.running:
+            _run(name, task.undo, task.user)
+        elif task.undo is not None:
+            told = f"the task {name!r} is not taken back, as nothing runs here: {shlex.join(task.undo)}"
+            message(told, level="warning")
 
 
 def _run(name: str, command: tuple[str, ...], user: str) -> None:
