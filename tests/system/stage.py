@@ -98,6 +98,8 @@ def stage(
         for name, machine in machines.items():
             machine.write_file("/etc/hostname", f"{name}\n")
             machine.write_file("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n")
+        for program in ("age", "age-keygen"):
+            (home / "bin" / program).symlink_to(machine_root(release) / "usr/bin" / program)
         for name in local:
             machines[name].succeed(["ln", "-s", str(BIN / "holdfast"), "/usr/local/bin/"])
         yield {HERE: here, **{name: There(machine) for name, machine in machines.items()}}
@@ -108,4 +110,5 @@ def environment(home: Path, store: Store) -> Mapping[str, str]:
         "HOME": str(home),
         "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
         "HOLDFAST_STORE": str(store.root),
+        "CHECKOUT": str(ROOT),  # for what sets the stage
     }

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.manifest.inventory import Inventory
 
@@ -44,18 +45,26 @@ def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
 
 def _look_far(where: str, *, contents: bool) -> Inventory:
     from holdfast.base.codec import decode
+    from holdfast.deploy.working import words
+
+    found = ask_far(where, words("facts", flags=[(contents, "--contents")]))
+    return decode(Inventory, found, what=f"the facts of {where}")
+
+
+def ask_far(where: str, verb: tuple[str, ...]) -> JSON:
+    """What the engine on the machine USER@HOST says to a verb.
+
+    Raises:
+        HoldfastError: it cannot be reached, or the verb fails there.
+    """
     from holdfast.deploy.results import demand
     from holdfast.deploy.ssh import SshSettings, SshTransport
     from holdfast.deploy.transport import has_terminal
-    from holdfast.deploy.working import Job, Surroundings, words, work
+    from holdfast.deploy.working import Job, Surroundings, work
     from holdfast.engine.archive import engine_archive
     from holdfast.store import open_store
 
     store = open_store()
     settings = SshSettings(interactive=has_terminal())
-    verb = words("facts", flags=[(contents, "--contents")])
-    result = work(
-        Job(where, None, lambda: SshTransport(where, settings), verb),
-        Surroundings(store, engine_archive(store)),
-    )
-    return decode(Inventory, demand(result).result, what=f"the facts of {where}")
+    job = Job(where, None, lambda: SshTransport(where, settings), verb)
+    return demand(work(job, Surroundings(store, engine_archive(store)))).result

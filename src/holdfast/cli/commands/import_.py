@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -15,6 +15,9 @@ from holdfast.cli.arguments import json_option
 from holdfast.cli.looking import root_option
 from holdfast.cli.output import write_json
 
+if TYPE_CHECKING:
+    from holdfast.host.importing.system_manager import Imported
+
 
 @click.group()
 def command() -> None:
@@ -22,6 +25,12 @@ def command() -> None:
 
 
 @command.command("system-manager")
+@click.option(
+    "--target-host",
+    "host",
+    metavar="USER@HOST",
+    help="Take over this machine over ssh instead of the one that this runs on.",
+)
 @root_option
 @click.option(
     "--definition",
@@ -29,18 +38,20 @@ def command() -> None:
     help="Write a module that declares what was taken over into this file.",
 )
 @json_option
-def system_manager(root: Path | None, definition: Path | None, as_json: bool) -> None:
-    """Take over the files of numtide's System Manager on this machine.
+def system_manager(host: str | None, root: Path | None, definition: Path | None, as_json: bool) -> None:
+    """Take over the files of numtide's System Manager on this machine, or on another.
 
     Its backups become what is put back when no definition has a path any more, or with `holdfast deactivate`. Its state
-    file is set aside at the end. On another machine run the `holdfast` command there: holdfast import system-manager.
+    file is set aside at the end.
     """
     from holdfast.engine.importing import render, take_over
     from holdfast.project.taking_over import describe_taken_over
 
     if definition is not None and definition.exists():
         raise HoldfastError(f"{definition} exists already", resolution="Choose another file.")
-    imported = take_over(root or Path("/"))
+    if host is not None and root is not None:
+        raise click.UsageError("--root and --target-host exclude each other.")
+    imported = take_over(root or Path("/")) if host is None else _take_over_there(host)
     if definition is not None:
         text = describe_taken_over(imported.entries, tool="System Manager")
         with explain_os_errors(f"write {definition}"):
@@ -50,3 +61,13 @@ def system_manager(root: Path | None, definition: Path | None, as_json: bool) ->
         return
     for line in render(imported):
         click.echo(line)
+
+
+def _take_over_there(host: str) -> Imported:
+    from holdfast.base.codec import decode
+    from holdfast.cli.looking import ask_far
+    from holdfast.host.importing.system_manager import Imported
+
+    return decode(
+        Imported, ask_far(host, ("import", "system-manager")), what=f"what was taken over on {host}"
+    )
