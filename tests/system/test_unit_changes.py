@@ -172,7 +172,7 @@ def test_timers_paths_templates_targets_and_drop_ins_for_many(host: Host) -> Non
     assert "0" not in before, "also what default.target wants by another name of it"
     kept = host.show("x.service", "MainPID")
     many = {"/etc/systemd/system/service.d/nice.conf": TextFile("[Service]\nNice=3\n")}
-    told = host.switch(planned=True, units=units(4, "/root/echo.py", 2, "x.service z.service"), files=many)
+    told = host.switch(planned=True, units=units(4, "/etc/passwd", 2, "x.service z.service"), files=many)
     assert "service.d/nice.conf changes every service" in told
     assert "04:00" in host.show("t.timer", "TimersCalendar")
     assert host.states("t.service", "z.service", "q.service") == ["inactive", "active", "active"]
