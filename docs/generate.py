@@ -6,16 +6,23 @@ python docs/generate.py --check    exit with 1 and name the pages that are out o
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import click
 
 from holdfast.base.codec import pretty_json
 from holdfast.cli.table import COMMANDS
 from holdfast.cli.table import command as holdfast
+from holdfast.deploy import results
+from holdfast.engine import exits
 from holdfast.manifest.document import manifest_schema
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -39,6 +46,36 @@ def command_line() -> Iterator[str]:
         command = holdfast.get_command(context, name)
         assert command is not None
         yield from describe_command(command, context, name)
+    yield from exit_codes()
+
+
+def exit_codes() -> Iterator[str]:
+    """What the code says beside each number; a reference to other code is of no use to readers."""
+    yield "## Exit codes\n"
+    yield "Of commands on several machines: the code of the worst result, in the order that `holdfast switch --help` lists.\n"
+    yield "| code | meaning |"
+    yield "|---|---|"
+    text = {**_documented(exits, "Exit"), **_documented(results, None)}
+    codes = {**{code.name: int(code) for code in exits.Exit}, "UNREACHABLE": results.UNREACHABLE}
+    for name, code in sorted(codes.items(), key=lambda item: item[1]):
+        meaning = re.sub(r" \(`[^`]*`\)", "", text[name]).removeprefix("Exit code: ")
+        yield f"| {code} | {meaning[0].upper()}{meaning[1:]} |"
+
+
+def _documented(module: ModuleType, inside: str | None) -> dict[str, str]:
+    """The strings below the assignments of a module, or of its class ``inside``."""
+    body = ast.parse(inspect.getsource(module)).body
+    for node in body:
+        if isinstance(node, ast.ClassDef) and node.name == inside:
+            body = node.body
+    found: dict[str, str] = {}
+    for node, after in pairwise(body):
+        match node, after:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = text
+            case _:
+                pass
+    return found
 
 
 def describe_command(command: click.Command, parent: click.Context, name: str) -> Iterator[str]:
