@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from holdfast.host.own_units import OWN_UNITS
+from holdfast.host.packages import stale_jobs
+from holdfast.host.packages.change import Stale
 from holdfast.host.spared_units import spared
 from holdfast.host.touched_units import UnitFileChange
 from holdfast.host.transitions import UnitPlan
@@ -147,3 +149,16 @@ def test_units_that_are_spared_are_not_where_the_definition_says_so() -> None:
 def test_the_unit_that_the_engine_runs_in_is_left_alone() -> None:
     change = [file("deploy.service", OLD, NEW)]
     assert plan(change, {"deploy.service": RUNS}, own="deploy.service") == UnitPlan()
+
+
+def test_what_still_uses_files_that_are_gone_is_restarted_but_for_units_that_are_spared() -> None:
+    names = [
+        "cron.service",
+        "dbus.service",
+        "gdm3.service",
+        "holdfast-switch.service",
+        "session-1.scope",
+        "getty@tty1.service",
+    ]
+    jobs = stale_jobs(Stale(name, (), ("/usr/lib/libc.so.6",)) for name in names)
+    assert said(jobs) == ["restart cron.service"]

@@ -69,7 +69,11 @@ _TABLE: tuple[tuple[str, Spared], ...] = (
     ("gdm*.service", Spared(_DESKTOP, unless_asked=True)),
     ("lightdm.service", Spared(_DESKTOP, unless_asked=True)),
     ("sddm.service", Spared(_DESKTOP, unless_asked=True)),
+    ("lxdm.service", Spared(_DESKTOP, unless_asked=True)),
+    ("xdm.service", Spared(_DESKTOP, unless_asked=True)),
     ("greetd.service", Spared(_DESKTOP, unless_asked=True)),
+    ("emergency.service", Spared(_LOGGED_IN)),
+    ("rescue.service", Spared(_LOGGED_IN)),
     ("systemd-cryptsetup@*.service", Spared("what is mounted from it would be gone")),
     ("systemd-udevd*", Spared("devices that come while it is away would not be seen", unless_asked=True)),
 )

@@ -11,16 +11,13 @@ from pathlib import Path
 from holdfast.base.process import run
 from holdfast.host.packages.apt.database import INFO
 from holdfast.host.packages.change import Stale
+from holdfast.host.spared_units import spared
 from holdfast.host.steps import UnitJob
 
 _UNIT = re.compile(
     r"^/(?:usr/)?lib/systemd/system/([^/]+\.(?:service|socket|timer|path|mount|target))$", re.M
 )
 _DELETED = re.compile(r"^\S+ \S+ \S+ \S+ [1-9]\d* +(/(?:usr|lib|lib64|bin|sbin|opt)/.*) \(deleted\)$", re.M)
-_NEVER_RESTARTED = re.compile(
-    r"dbus(-broker)?\.service|systemd-logind\.service|.*getty@.*|user@\d+\.service|holdfast.*|display-manager\.service|.*dm\.service"
-)
-"""Restarting these ends people's sessions, or the change itself."""
 
 
 def systemd_runs() -> bool:
@@ -136,7 +133,7 @@ def stale_jobs(stale: Iterable[Stale]) -> tuple[UnitJob, ...]:
     return tuple(
         UnitJob(one.unit, "restart", f"it still uses {one.files[0]}, which was replaced")
         for one in stale
-        if one.unit.endswith(".service") and not _NEVER_RESTARTED.fullmatch(one.unit)
+        if one.unit.endswith(".service") and spared(one.unit) is None and not one.unit.startswith("holdfast")
     )
 
 
