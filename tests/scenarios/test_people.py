@@ -55,15 +55,15 @@ def test_home_manager(host: Host, tmp_path: Path) -> None:
     tool = tmp_path / "tool"
     tool.write_text("#!/bin/sh\necho of my own\n")
     tool.chmod(0o755)
-    home = "/home/grace"
+    home = "/home/ann"
 
-    def grace(m: Module) -> None:
-        m[Users].users["grace"].linger = True
+    def ann(m: Module) -> None:
+        m[Users].users["ann"].linger = True
         m[Environment].path_prepend = ["~/.local/bin"]
 
         def hers(path: str) -> File:
             file = m[Files][f"{home}/{path}"]
-            file.user = file.group = "grace"
+            file.user = file.group = "ann"
             return file
 
         for directory in (".config", ".config/systemd", UNITS, f"{UNITS}/default.target.wants", ".local", ".local/bin"):  # fmt: skip
@@ -73,14 +73,14 @@ def test_home_manager(host: Host, tmp_path: Path) -> None:
         hers(f"{UNITS}/hers.service").text = UNIT
         hers(f"{UNITS}/default.target.wants/hers.service").link = "../hers.service"
 
-    def as_grace(command: str) -> str:
-        return machine.succeed(["su", "-", "grace", "-c", f"XDG_RUNTIME_DIR=/run/user/$(id -u) {command}"])
+    def as_ann(command: str) -> str:
+        return machine.succeed(["su", "-", "ann", "-c", f"XDG_RUNTIME_DIR=/run/user/$(id -u) {command}"])
 
-    host.switch(grace)
-    assert host.stat(f"{home}/.config/app.conf") == "644 grace:grace regular file"
-    machine.wait_until_succeeds("pgrep -u grace -x sleep", timeout=10)
-    assert as_grace("systemctl --user is-active hers.service") == "active\n"
-    assert as_grace("tool") == "of my own\n"
-    as_grace("systemctl --user stop hers.service")
-    assert "othing to change" in host.switch(grace), "what she does with it is hers to decide"
+    host.switch(ann)
+    assert host.stat(f"{home}/.config/app.conf") == "644 ann:ann regular file"
+    machine.wait_until_succeeds("pgrep -u ann -x sleep", timeout=10)
+    assert as_ann("systemctl --user is-active hers.service") == "active\n"
+    assert as_ann("tool") == "of my own\n"
+    as_ann("systemctl --user stop hers.service")
+    assert "othing to change" in host.switch(ann), "what she does with it is hers to decide"
     assert machine.failed_units() == ()
