@@ -3,9 +3,12 @@
 Numbers are those of issues and pull requests of numtide/system-manager. The others are in the files beside this one. Of all that
 its users asked for, this has no meaning here, because it is about Nix itself: the versions of nixpkgs that go with a release, and its release
 plan (#207, #490, #521); needing flakes less (#251). Whole desktop environments (#186) are the distribution's packages here.
+Firewall rules (PR #356) are loaded, and let through what they shall, in `tests/system/test_examples.py`.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +19,7 @@ from tests.scenarios.host import Host
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 
 ONE_RELEASE = pytest.mark.parametrize("release", ["trixie"])
-"""For what is ours alone to do, whatever the release."""
+"""For what is ours alone to do whatever the release, and for what scenarios show on all of them."""
 
 
 def service(m: Module, name: str) -> None:
@@ -74,27 +77,30 @@ def test_an_aborted_activation_leaves_no_orphans_and_is_not_refused_later(host: 
 
 
 @ONE_RELEASE
-def test_broken_links_break_nothing(host: Host) -> None:
-    """PR #493: one dangling link, theirs or somebody else's, ended the stage of /etc or that of tmpfiles."""
+def test_broken_links_break_nothing(host: Host, tmp_path: Path) -> None:
+    """PR #493: one dangling link, in a tree of one's own or in what was there, ended the stage of /etc or that of tmpfiles."""
     machine = host.machine
     machine.succeed(
         "mkdir /etc/hf; ln -s /nowhere /etc/hf/broken; ln -s loop /etc/hf/loop; ln -s /nowhere /etc/tmpfiles.d/hf.conf"
     )
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/dangling").symlink_to("not/there")
+    (tmp_path / "tree/file").write_text("in the tree\n")
 
     def module(m: Module) -> None:
         m[Files]["/etc/hf/broken"].text = "whole\n"
         m[Files]["/etc/hf/loop"].text = "straight\n"
-        m[Files]["/etc/hf/ours"].link = "/not/there"
+        m[Files]["/etc/hf/tree"].source = str(tmp_path / "tree")
         m[Tmpfiles].rules = ["d /run/hf-made"]
 
     try:
         host.switch(module)
-        assert machine.succeed("cat /etc/hf/broken /etc/hf/loop; readlink /etc/hf/ours") == (
-            "whole\nstraight\n/not/there\n"
+        assert machine.succeed("cd /etc/hf; cat broken loop tree/file; readlink tree/dangling") == (
+            "whole\nstraight\nin the tree\nnot/there\n"
         )
         machine.succeed("test -d /run/hf-made")
         host.deactivate()
-        assert machine.succeed("readlink /etc/hf/broken /etc/hf/loop") == "/nowhere\nloop\n"
+        assert machine.succeed("readlink /etc/hf/*") == "/nowhere\nloop\n"
     finally:
         machine.succeed("rm -r /etc/hf /etc/tmpfiles.d/hf.conf")
 
@@ -142,6 +148,7 @@ def test_a_file_that_was_there_before_comes_back(host: Host) -> None:
         machine.succeed("rm /etc/hf-file")
 
 
+@ONE_RELEASE
 def test_nothing_is_gone_after_a_reboot(host: Host) -> None:
     """#170: with /nix mounted late, programs and units were gone after a reboot. Ours are files where the distribution keeps its own."""
     machine = host.machine

@@ -66,6 +66,7 @@ def test_users_are_managed_only_where_somebody_says_so(host: Host) -> None:
     assert host.machine.succeed(ACCOUNTS) == before
 
 
+@ONE_RELEASE
 def test_an_empty_configuration_takes_over_nothing(host: Host) -> None:
     """#425: an empty configuration took over sudoers and the configuration of ssh.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.library import Host as HostSettings
-from holdfast.library import KernelModules, Sysctl, Systemd, Tmpfiles
+from holdfast.library import KernelModules, Sysctl, Systemd, Tmpfiles, Wrappers
 from holdfast.machine import Machine
 from holdfast.options import Module
 from tests.scenarios.far import behind_ssh
@@ -90,6 +90,7 @@ def test_it_works_on_distributions_like_those_it_knows_and_says_where_not(host: 
         assert "this machine runs Debian 3.0, and the definition is for trixie" in host.switch(code=5)
 
 
+@ONE_RELEASE
 def test_it_works_where_no_systemd_runs(host: Host) -> None:
     """#51, PR #513: nothing worked where no systemd runs, or before it does: in a chroot, in an image, below another init."""
     machine = host.machine
@@ -185,6 +186,7 @@ def test_units_have_aliases(host: Host) -> None:
     assert machine.unit("hf-service.service").active_state == "active"
 
 
+@ONE_RELEASE
 def test_masked_units_come_back_when_the_mask_is_dropped(host: Host) -> None:
     """#306: nothing could be masked; and later, a dropped mask stayed until everything was deactivated."""
     machine = host.machine
@@ -199,6 +201,22 @@ def test_masked_units_come_back_when_the_mask_is_dropped(host: Host) -> None:
     machine.fail("systemctl start cron.service")
     host.switch()
     assert machine.unit("cron.service").active_state == "active"
+
+
+@ONE_RELEASE
+def test_programs_may_have_more_rights_than_who_starts_them(host: Host) -> None:
+    """#367: there were no security wrappers."""
+    machine = host.machine
+
+    def module(m: Module) -> None:
+        m[Wrappers]["hf-id"].source = "/usr/bin/id"
+        m[Wrappers]["hf-id"].setgid = True
+        m[Wrappers]["hf-id"].group = "adm"
+
+    host.switch(module)
+    assert host.stat("/run/wrappers/bin/hf-id") == "2755 root:adm regular file"
+    nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    assert machine.succeed(f"{nobody} /run/wrappers/bin/hf-id -gn; {nobody} id -gn") == "adm\nnogroup\n"
 
 
 @ONE_RELEASE

@@ -122,6 +122,7 @@ def test_system_checks(host: Host) -> None:
         m[Checks]["worse"].message = "the moon is full"
 
     host.switch(good)
+    assert "the moon is full" in host.plan(good, bad)
     told = host.switch(good, bad, code=5)
     assert "bad: not today" in told and "worse: the moon is full" in told and "disk" not in told
     assert host.machine.succeed("stat -c %a /etc/hf-checked") == "644\n"
