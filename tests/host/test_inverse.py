@@ -94,7 +94,7 @@ def _there_and_back(first: Manifest, second: Manifest | None) -> None:
         assert seen(root) == old
 
 
-_bounded = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+_bounded = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def test_doing_and_taking_back_is_nothing() -> None:
