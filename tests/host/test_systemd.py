@@ -17,13 +17,14 @@ from holdfast.base.bus import Bus
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Event, listen
 from holdfast.host import systemd
+from holdfast.host.steps import UnitJob
 from holdfast.host.systemd import Systemd, connect, connect_user
 from holdfast.host.unit_states import Relations
 
 Answer = Callable[[Message], tuple[str, tuple[object, ...]]]
 
 
-def manager(answer: Answer, delay: float = 0.0) -> Systemd:
+def manager(answer: Answer, delay: float = 0.0, uid: int | None = None) -> Systemd:
     """A manager that answers each request with a signature and a body."""
     ours, theirs = socket.socketpair()
 
@@ -41,7 +42,7 @@ def manager(answer: Answer, delay: float = 0.0) -> Systemd:
                     theirs.sendall(reply.serialise(serial=1))
 
     threading.Thread(target=serve, daemon=True).start()
-    return Systemd(Bus(ours, whose="this machine"))
+    return Systemd(Bus(ours, whose="this machine" if uid is None else "user ann"), uid=uid)
 
 
 def test_a_slow_reload_is_told_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +63,23 @@ def test_a_slow_reload_is_told_and_waited_for(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(HoldfastError, match="could not read its unit files anew") as caught:
         manager(answer, 0.1).reload()
     assert "DefaultTimeoutStartSec=" in (caught.value.resolution or "")
+
+
+def test_the_manager_of_a_user_is_not_waited_for_as_long_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemd, "_USER_SECONDS", 0.05)
+
+    def answer(message: Message) -> tuple[str, tuple[object, ...]]:
+        name = message.header.fields.get(HeaderFields.member)
+        endless = ("v", (("t", 2**64 - 1),))
+        return endless if name == "Get" else ("o", ("/job/1",)) if name == "StartUnit" else ("", ())
+
+    theirs = manager(answer, 5, uid=1000)
+    started = time.monotonic()
+    with pytest.raises(HoldfastError, match="of user ann"):
+        theirs.do([UnitJob("a.target", "start", "")])
+    with pytest.raises(HoldfastError, match="daemon-reload"):
+        theirs.reload()
+    assert time.monotonic() - started < 4
 
 
 def test_relations_of_a_unit_that_cannot_be_loaded_are_none() -> None:

@@ -33,6 +33,8 @@ _RELOAD_SECONDS = 180.0
 _JOB_SECONDS = 300.0
 _LONGEST_SECONDS = 3600.0
 """Where the units themselves set no limit."""
+_USER_SECONDS = 90.0
+"""As long as a user's manager is waited for at most, whatever it says: it is the user's program, and may never answer."""
 _SLOW_SECONDS = 10.0
 """After this a person is told what is waited for."""
 _INFINITY = 2**64 - 1
@@ -175,6 +177,7 @@ class Systemd:
         """
         limit = self._manager_property("DefaultTimeoutStartUSec")
         seconds = max(_RELOAD_SECONDS, 2 * _seconds(limit)) if isinstance(limit, int) else _RELOAD_SECONDS
+        seconds = seconds if self._uid is None else _USER_SECONDS
 
         def slow() -> None:
             message(
@@ -236,7 +239,8 @@ class Systemd:
     def _wait(self, waiting: dict[str, UnitJob], seconds: float) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         began = time.monotonic()
-        deadline, told, extended = began + seconds, False, False
+        seconds = seconds if self._uid is None else min(seconds, _USER_SECONDS)
+        deadline, told, extended = began + seconds, False, self._uid is not None
         while waiting:
             now = time.monotonic()
             if now >= deadline and not extended:
