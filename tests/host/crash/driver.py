@@ -83,7 +83,7 @@ def kill_at_random(asked: Asked) -> Asked:
         with _explained(f"moment {moments}: {verb} to {one.other} killed {after:.3f} s after {since}"):
             moments += die(one.towards(one.other, verb), after=after, begun=begun)
             name, verb_next, expected = one.next_command(chance)
-            if chance.random() < 0.2:
+            if chance.random() < 0.15:
                 after = chance.uniform(0, window)
                 again += die(verb_next, after=after)
                 name = f"{name}, killed after {after:.3f} s, then the same"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -42,7 +43,7 @@ _PATHS = ("/etc/life/theirs", "/etc/life/a", "/etc/life/deep/b", "/srv/life", "/
 _TIMER = "dpkg-db-backup.timer"
 """A packaged one that runs."""
 _SYSTEM = Path("/etc/systemd/system")
-_STEPS = (3, 8)
+_STEPS = (2, 7)
 _SETTLES = 5.0
 
 
@@ -300,7 +301,7 @@ def main() -> None:
         answer["steps"] += len(life.told)
         with subject.live() as machine:
             operations.prune_generations(machine, 0)
-    answer["seconds"] = round(time.monotonic() - started, 1)
+    answer |= {"seconds": round(time.monotonic() - started, 1), "cpu": round(sum(os.times()[:4]), 1)}
     json.dump(answer, sys.stdout)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import os
 import random
 import re
@@ -56,7 +57,8 @@ def live() -> Iterator[Live]:
 
 
 def hurry() -> None:
-    """What is started here does not end at once, so it need not be watched for that."""
+    """What is started here does not end at once, so it need not be watched for that; and no garbage is worth a collection."""
+    gc.disable()
     systemd._SETTLE_SECONDS = 0.01
 
 
@@ -185,7 +187,7 @@ class Subject:
     def next_command(self, chance: random.Random) -> tuple[str, Verb, tuple[str, ...]]:
         """What comes next: its name, what it does, and what the machine may be then."""
         target = chance.choice(list(self.wanted))
-        verbs = ["recover", "recover", "recover", "rollback", "rollback" if self.packages else "switch"]
+        verbs = [*["recover"] * 6, "rollback", "rollback" if self.packages else "switch"]
         which = chance.choice(verbs)
         if which == "recover":
             return which, operations.recover, tuple(self.wanted)
