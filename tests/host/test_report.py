@@ -363,7 +363,7 @@ def test_trials_are_told() -> None:
     assert render_change(tried)[0] == "try, until the next reboot"
     lines = render_result(SwitchResult(tried, ended=Trial("web", A, ("/etc/motd",))))
     assert lines == [
-        "The trial is over: nothing of web is left.",
+        "The trial is over (web): nothing is left of what it changed.",
         "This lasts until the next reboot, or until `holdfast rollback`. (1 file)",
     ]
     shown = render_status(Status(3, "web", trial=Trial("next", A, ("/etc/motd",))))

@@ -83,10 +83,8 @@ def render_result(result: SwitchResult, style: Style = plain) -> list[str]:
 def _ended(result: SwitchResult, style: Style) -> list[str]:
     if result.ended is None:
         return []
-    return [
-        style("heading", "The trial is over")
-        + f": nothing of {printable(result.ended.name or 'it')} is left."
-    ]
+    tried = f" ({printable(result.ended.name)})" if result.ended.name else ""
+    return [style("heading", "The trial is over") + f"{tried}: nothing is left of what it changed."]
 
 
 def render_recovered(recovered: Recovered, style: Style = plain) -> list[str]:
