@@ -13,7 +13,7 @@ import pytest
 from holdfast.library import Files
 from holdfast.machine import Machine
 from holdfast.options import Module
-from tests.scenarios.host import Host
+from tests.scenarios.host import RELEASES, Host
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 
@@ -68,7 +68,9 @@ def managed(host: Host) -> Generator[Callable[[object], str]]:
     machine.succeed("rm -rf /nix /var/lib/system-manager /etc/hf-n*.conf")
 
 
-@pytest.mark.parametrize("state", [version_0, version_1])
+@pytest.mark.parametrize(
+    ("release", "state"), [*((release, version_0) for release in RELEASES), ("trixie", version_1)]
+)
 def test_state_v0_v1_activate(
     host: Host, managed: Callable[[object], str], state: Callable[[], object]
 ) -> None:
