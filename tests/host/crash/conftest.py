@@ -1,4 +1,8 @@
-"""A booted Debian machine with our code and the program in it that kills runs."""
+"""A booted Debian machine with our code and the program in it that kills runs.
+
+``HOLDFAST_CRASH_SEED`` chooses other random moments and lives; ``HOLDFAST_CRASH_MOMENTS``, ``HOLDFAST_CRASH_POWER_CUTS`` and
+``HOLDFAST_CRASH_LIVES`` how many there are.
+"""
 
 from __future__ import annotations
 
