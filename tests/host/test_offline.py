@@ -249,10 +249,10 @@ def test_directories_made_for_files_in_a_home_are_the_persons(tmp_path: Path) ->
     entries: dict[str, Entry] = {
         "/home/ann/.config/app/conf": TextFile("x", user="ann"),
         "/home/ann/.local/bin/tool": Link("/usr/bin/true"),
-        "/home/annex/a/b": TextFile("x"),
+        "/home/ann-x/a/b": TextFile("x"),
     }
     run(a_manifest(users={"ann": User(uid=1234)}, files=entries), root)
-    made = ("home/ann/.config/app", "home/ann/.local", "home/ann/.local/bin", "home/annex/a")
+    made = ("home/ann/.config/app", "home/ann/.local", "home/ann/.local/bin", "home/ann-x/a")
     assert [(root / path).stat().st_uid for path in made] == [1234, 1234, 1234, 0]
     run(a_manifest(), root)
     assert list((root / "home").iterdir()) == []

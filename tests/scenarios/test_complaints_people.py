@@ -95,7 +95,7 @@ def test_root_and_sudo_are_not_confused(host: Host) -> None:
         assert "only root" in refused.stderr.decode()
         said_as(machine, "hf-sue", f"umask 077; sudo /usr/local/bin/holdfast switch {words}")
         assert machine.succeed("stat -c '%a %U' /etc/hf-file") == "644 root\n"
-        assert machine.succeed("find /home/hf-sue -newer /etc/sudoers.d/hf-sue") == ""
+        assert machine.succeed("find ~hf-sue -newer /etc/sudoers.d/hf-sue") == ""
         assert "of scenario" in host.run("status")
 
 

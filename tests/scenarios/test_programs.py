@@ -45,17 +45,17 @@ def test_user_packages(host: Host) -> None:
     """
 
     def module(m: Module) -> None:
-        m[Users].users["hf-ann"].comment = "Ann"
+        m[Users].users["ann"].comment = "Ann"
         m[Environment].path_prepend = ["~/.local/bin"]
         m[Environment].variables["HF_EDITOR"] = "vi $HOME"
-        own = m[Files]["/home/hf-ann/.local/bin/mine"]
+        own = m[Files]["/home/ann/.local/bin/mine"]
         own.text = '#!/bin/sh\necho "ann: $HF_EDITOR"\n'
         own.mode = "0755"
-        own.user = own.group = "hf-ann"
+        own.user = own.group = "ann"
 
     host.switch(module)
-    assert said_as(host.machine, "hf-ann", "mine") == "ann: vi $HOME\n"
-    assert said_as(host.machine, "hf-ann", "stat -c %U ~/.local/bin/mine ~/.local") == "hf-ann\nhf-ann\n"
+    assert said_as(host.machine, "ann", "mine") == "ann: vi $HOME\n"
+    assert said_as(host.machine, "ann", "stat -c %U ~/.local/bin/mine ~/.local") == "ann\nann\n"
     host.machine.fail(["sh", "-lc", "mine"])
 
 

@@ -55,7 +55,7 @@ def test_example(host: Host, tmp_path: Path) -> None:
     assert machine.succeed("passwd --status hf-zoe").split()[1] == "L"
     machine.fail("id -nG hf-zoe | grep -w sudo || ls /etc/hf-secret || systemctl is-active hf-service")
     assert machine.read_file("/etc/hf-second") == "2\n"
-    machine.succeed("rm -r /home/hf-zoe")
+    machine.succeed("rm -r ~hf-zoe")
     host.deactivate()
     assert machine.succeed("cut -d: -f1,7 /etc/passwd") == shells
 
