@@ -16,8 +16,8 @@ from holdfast.host import operations
 from holdfast.host.change import Change, Wanted
 from holdfast.host.live import Live, open_live
 from holdfast.host.nodes import File
-from holdfast.manifest.model import TextFile, User
-from tests.host.roots import a_manifest, blobs_of, make_root, snapshot
+from holdfast.manifest.model import Identity, TextFile, User
+from tests.host.roots import a_manifest, blobs_of, make_root, run, snapshot
 
 
 @pytest.fixture
@@ -162,3 +162,31 @@ def test_what_was_replaced_is_kept_for_root_alone(live: Live) -> None:
     kept = home / "kept" / digest_bytes(b"original\n")[7:]
     assert kept.read_text() == "original\n"
     assert isinstance(operations.plan(live, Wanted(a_manifest())).files[0].after, File)
+
+
+ASSUMED = Identity("box", assumed=("hostname", "locale", "timezone"))
+OWN = {"etc/hostname": "theirs\n", "etc/hosts": "127.0.0.1 localhost\n", "etc/default/locale": "LANG=C\n"}
+
+
+def test_a_machine_keeps_what_nobody_declared(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", OWN)
+    with open_live(root, blobs=blobs_of()) as live:
+        nothing = Wanted(a_manifest(identity=ASSUMED))
+        assert operations.plan(live, nothing).files == ()
+        before = snapshot(root, without=("/var",))
+        operations.switch(live, Wanted(a_manifest(identity=Identity("box", None, "UTC"))))
+        assert (root / "etc/hostname").read_text() == "box\n"
+        assert "127.0.1.1\tbox" in (root / "etc/hosts").read_text()
+        operations.switch(live, nothing)
+        assert snapshot(root, without=("/var",)) == before
+
+
+def test_a_system_that_is_made_gets_what_nobody_declared_and_keeps_it(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root", {})
+    (root / "etc/hostname").unlink(missing_ok=True)
+    run(a_manifest(identity=ASSUMED), root)
+    assert (root / "etc/hostname").read_text() == "box\n"
+    assert (root / "etc/locale.conf").read_text() == "LANG=C.UTF-8\n"
+    with open_live(root, blobs=blobs_of()) as live:
+        more = a_manifest(identity=ASSUMED, files={"/x": TextFile("")})
+        assert [file.path for file in operations.plan(live, Wanted(more)).files] == ["/x"]

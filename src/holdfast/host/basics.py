@@ -67,9 +67,16 @@ class Basics:
 
 
 def read_basics(
-    root: RootDirectory, manifest: Manifest, state: State | None, *, everything: bool = False
+    root: RootDirectory,
+    manifest: Manifest,
+    state: State | None,
+    *,
+    everything: bool = False,
+    new: bool = False,
 ) -> Basics:
     """Look at a root. ``everything`` also looks again at what belongs to accounts that were locked earlier.
+
+    ``new``: the system is only being made, and has nothing of its own.
 
     Raises:
         OSError: it cannot be read.
@@ -95,7 +102,7 @@ def read_basics(
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),
         units=replace(read_unit_facts(root, manifest), taken=_taken_links(state)),
         user_units=read_unit_facts(root, manifest, USER_DIRECTORIES) if manifest.user_units else UnitFacts(),
-        identity=_read_identity(root, manifest, state),
+        identity=_read_identity(root, manifest, state, new=new),
         executables=_read_executables(root, manifest),
         user_managers=not _is_file(root, "/usr/lib/systemd/system/user@.service") or _has_pam_systemd(root),
         skeleton=skeleton,
@@ -141,7 +148,9 @@ def _read_executables(root: RootDirectory, manifest: Manifest) -> frozenset[str]
     return frozenset(found)
 
 
-def _read_identity(root: RootDirectory, manifest: Manifest, state: State | None) -> IdentityFacts:
+def _read_identity(
+    root: RootDirectory, manifest: Manifest, state: State | None, *, new: bool
+) -> IdentityFacts:
     zone, locale = manifest.identity.timezone or "UTC", manifest.identity.locale or "C"
     sound = ".." not in zone.split("/") and not zone.startswith("/")
     found = sound and isinstance(root.locate(f"{_ZONEINFO}/{zone}", follow=True).node, File)
@@ -160,6 +169,7 @@ def _read_identity(root: RootDirectory, manifest: Manifest, state: State | None)
         etc_timezone=isinstance(root.locate("/etc/timezone").node, File),
         locale_found=is_built_in(locale) or _has_locale(root, locale),
         said=frozenset(_said(root, manifest.identity)) - set(state.paths if state else ()),
+        kept=frozenset() if new or (state and state.built) else frozenset(manifest.identity.assumed),
     )
 
 

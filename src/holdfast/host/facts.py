@@ -69,7 +69,7 @@ def read_facts(
             wishes = make_no_wishes(basics, state, epoch=epoch)
             generation = state.generation if state else 0
         else:
-            basics = read_basics(root, manifest, state)
+            basics = read_basics(root, manifest, state, new=recording is None)
             wishes = make_wishes(manifest, basics, state, ids=ids, epoch=epoch, live=recording is not None)
             generation = next_generation(manifest_digest(manifest), state)
         record = record_paths(recording.generation if recording else generation)

@@ -29,6 +29,8 @@ class IdentityFacts:
     locale_found: bool = True
     said: frozenset[str] = frozenset()
     """Those of the files that say in their own words what is wished, and that are not ours: they are left alone."""
+    kept: frozenset[str] = frozenset()
+    """Fields of the identity that nobody declared, on a machine that is there already."""
 
 
 def is_built_in(locale: str) -> bool:
@@ -53,13 +55,15 @@ def wish_identity(
 ) -> tuple[str, ...]:
     """Hand the wishes to ``put(path, text, reason)`` and ``link``; returns what is impossible."""
     problems: list[str] = []
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?", identity.hostname):
+    if "hostname" not in facts.kept and not re.fullmatch(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?", identity.hostname
+    ):
         problems.append(
             f"{identity.hostname!r} is no host name: at most 64 letters, digits, dots and hyphens"
         )
-    if "/etc/hostname" not in facts.said:
+    if not {"hostname", "/etc/hostname"} & {*facts.kept, *facts.said}:
         put("/etc/hostname", f"{identity.hostname}\n", "host name")
-    if identity.locale is not None and "/etc/locale.conf" not in facts.said:
+    if not (identity.locale is None or "locale" in facts.kept or "/etc/locale.conf" in facts.said):
         put("/etc/locale.conf", f"LANG={identity.locale}\n", "locale")
         if family == "debian":
             # One truth for PAM, which reads /etc/default/locale, and for systemd; newer releases do the same themselves.
@@ -68,7 +72,7 @@ def wish_identity(
             problems.append(
                 f"the locale {identity.locale!r} is not generated: install the package 'locales-all', or 'locales' and let the build generate it"
             )
-    if identity.timezone is not None:
+    if identity.timezone is not None and "timezone" not in facts.kept:
         problems += _wish_zone(identity.timezone, facts, put, link)
     return tuple(problems)
 
@@ -123,3 +127,9 @@ def hosts_with(data: bytes | None, hostname: str, old_line: str | None) -> tuple
         loopback = [index for index, line in enumerate(lines) if line.split()[:1] == ["127.0.0.1"]]
         lines.insert(loopback[-1] + 1 if loopback else 0, ours)
     return "".join(line + "\n" for line in lines).encode("utf-8", "surrogateescape"), ours
+
+
+def hosts_without(data: bytes, line: str) -> bytes:
+    """hosts(5) without a line of ours."""
+    ours = line.encode("utf-8", "surrogateescape")
+    return b"".join(one for one in data.splitlines(keepends=True) if one.rstrip(b"\n") != ours)

@@ -340,7 +340,15 @@ class Planning:
             path: edited for path, edited in before.items() if self.facts.located[path].node == edited.after
         }
         parents = tuple(sorted(parent for parent in self._parents if not parent.startswith(places.HOME)))
-        state = new_state(manifest, generation, self.wishes, self.state, self.paths, parents)
+        state = new_state(
+            manifest,
+            generation,
+            self.wishes,
+            self.state,
+            self.paths,
+            parents,
+            building=self._recording is None,
+        )
         return replace(
             state,
             adopted=self._adopted,

@@ -19,6 +19,8 @@ def new_state(
     old: State | None,
     paths: Mapping[str, Managed],
     parents: tuple[str, ...],
+    *,
+    building: bool,
 ) -> State:
     """The state once ``manifest`` is true."""
     settled = wishes.settled
@@ -38,6 +40,7 @@ def new_state(
         state_version=manifest.state_version,
         sysctl=old.sysctl if old else {},
         tasks=old.tasks if old else {},
+        built=old.built if old else building,
     )
 
 
@@ -56,4 +59,5 @@ def remaining_state(settled: Settled, old: State | None) -> State:
         state_version=old.state_version if old else 0,
         sysctl=old.sysctl if old else {},
         tasks=old.tasks if old else {},
+        built=old.built if old else False,
     )

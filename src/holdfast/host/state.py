@@ -123,6 +123,8 @@ class State:
     """Tasks that have run."""
     tmpfiles: Mapping[str, str] = field(default_factory=lambda: {})
     """Paths that rules of ours made: with the content of files and the target of links, see :mod:`holdfast.host.tmpfiles`."""
+    built: bool = False
+    """The system was made by a build of ours; it was not there before its first generation."""
 
 
 def write_state(state: State) -> bytes:

@@ -11,7 +11,7 @@ from holdfast.base.digests import Digest, digest_bytes
 from holdfast.host import state as places
 from holdfast.host.accounts import NOLOGIN, Ids, Settled, settle
 from holdfast.host.basics import HOSTS, Basics
-from holdfast.host.identity import hosts_with, wish_identity
+from holdfast.host.identity import hosts_with, hosts_without, wish_identity
 from holdfast.host.nodes import File, Folder, Node, Secret, Special, Symlink, Wish
 from holdfast.host.packages import debian
 from holdfast.host.state import State
@@ -69,9 +69,7 @@ def make_no_wishes(basics: Basics, state: State | None, *, epoch: int) -> Wishes
     texts = basics.texts
     edits = {path: data for path, data in settled.accounts.render().items() if data != texts.get(path, b"")}
     if state is not None and state.hosts_line is not None and HOSTS in texts:
-        ours = state.hosts_line.encode("utf-8", "surrogateescape")
-        lines = [line for line in texts[HOSTS].splitlines(keepends=True) if line.rstrip(b"\n") != ours]
-        edits[HOSTS] = b"".join(lines)
+        edits[HOSTS] = hosts_without(texts[HOSTS], state.hosts_line)
     if state is not None and state.holds and debian.STATUS in texts:
         data, _ = debian.hold(texts[debian.STATUS], (), state.holds)
         if data != texts[debian.STATUS]:
@@ -290,10 +288,12 @@ class _Wishing:
         }
         hosts_line = None
         if HOSTS not in self.manifest.files:
-            data, hosts_line = hosts_with(
-                texts.get(HOSTS), self.manifest.identity.hostname, state.hosts_line if state else None
-            )
-            if data != texts.get(HOSTS):
+            data, old_line = texts.get(HOSTS), state.hosts_line if state else None
+            if "hostname" not in self.basics.identity.kept:
+                data, hosts_line = hosts_with(data, self.manifest.identity.hostname, old_line)
+            elif data is not None and old_line is not None:
+                data = hosts_without(data, old_line)
+            if data is not None and data != texts.get(HOSTS):
                 edits[HOSTS] = data
         status = texts.get(debian.STATUS)
         holds = self.manifest.packages.hold

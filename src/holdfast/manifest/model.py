@@ -55,6 +55,8 @@ class Identity:
     """None leaves what a machine has."""
     timezone: str | None = "UTC"
     """None leaves what a machine has."""
+    assumed: tuple[str, ...] = ()
+    """Which of these nobody declared: a system that is made gets them, one that exists keeps what it has."""
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,8 @@ def test_what_identity_needs_and_writes() -> None:
 
     manifest = evaluated(module).manifest
     assert manifest.identity.hostname == "test-1"  # the system's name, as a host name
+    assert manifest.identity.assumed == ("hostname",)
+    assert evaluated(lambda m: None).manifest.identity.assumed == ("hostname", "locale", "timezone")
     assert manifest.packages.install == ("console-setup", "locales", "tzdata")
     assert manifest.files["/etc/hosts"] == TextFile(
         "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"

@@ -16,7 +16,7 @@ from holdfast.library.assembling.sets import every_set, is_at_hand, sets_at_hand
 from holdfast.library.assembling.units import Assembly as UnitAssembly
 from holdfast.library.files import Files
 from holdfast.library.firewall import Firewall
-from holdfast.library.identity import Identity
+from holdfast.library.identity import SYSTEM_NAME, Identity
 from holdfast.library.packages import Packages
 from holdfast.library.rendering.tmpfiles import render_tmpfiles
 from holdfast.library.system import System
@@ -25,7 +25,7 @@ from holdfast.library.tmpfiles import Tmpfiles
 from holdfast.library.users import Users
 from holdfast.manifest import model
 from holdfast.manifest.contents import Content
-from holdfast.options import Config, evaluate
+from holdfast.options import Config, evaluate, priority_of
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,9 @@ def _with_further_parts(manifest: model.Manifest, config: Config, problems: Prob
 
 
 def _identity(identity: Identity) -> model.Identity:
-    return model.Identity(identity.hostname, identity.locale, identity.timezone)
+    options = (Identity.hostname, Identity.locale, Identity.timezone)
+    assumed = tuple(option.name for option in options if priority_of(identity, option) >= SYSTEM_NAME)
+    return model.Identity(identity.hostname, identity.locale, identity.timezone, assumed)
 
 
 def _packages(packages: Packages, problems: Problems) -> model.Packages:
