@@ -3,8 +3,10 @@
     holdfast eval host       what it comes to, as a manifest
     holdfast lock            resolve its packages into holdfast.lock; commit that file
     holdfast run host        boot the same system as a throw-away container, to try it out
+    holdfast plan host       what would change on the machine itself, its `target` below, and why
+    holdfast switch host     change it; what fails takes itself back
 
-Deploying to the machine itself (`holdfast switch`) is not there yet; the definition will not have to change for it.
+`holdfast init --from root@host1` writes a definition of what a machine is already.
 """
 
 from __future__ import annotations
