@@ -118,7 +118,10 @@ def agrees(said: str, shown: str) -> bool:
 
 
 def essence(text: str) -> str:
-    """``text`` without what differs from run to run: digests, numbers with the unit after them, and how wide columns are."""
+    """``text`` without what differs from run to run: digests, numbers with the unit after them, and how wide columns are.
+
+    Exit codes stay.
+    """
     text = re.sub(r"\b[0-9a-f]{12,64}\b", "DIGEST", text)
-    text = re.sub(r"\b\d[\d.]*( [kMG]?B| s| packages)?\b", "N", text)
+    text = re.sub(r"(?<!exit code )\b\d[\d.]*( [kMG]?B| s| packages)?\b", "N", text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines()).strip()
