@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Literal, Union
+
+from holdfast.base.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import OutputLine, emit
+from holdfast.base.records import dataclass
 
 _TAIL_LINES = 40
 

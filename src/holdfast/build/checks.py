@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
+from holdfast.base.records import dataclass
 from holdfast.host.units import SYSTEM
 from holdfast.manifest.model import Manifest, TextFile, Unit
 from holdfast.sandbox import Inside, Root, Sandbox, Scratch, enter

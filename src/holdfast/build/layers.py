@@ -6,10 +6,11 @@ import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from holdfast.base.errors import explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.store import Layer, Store
 
 

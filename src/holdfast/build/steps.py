@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib import resources
 from importlib.resources.abc import Traversable
 
 from holdfast.base.codec import canonical_json
 from holdfast.base.digests import Digest, digest_bytes, hex_of, parse_digest
+from holdfast.base.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Completed, run
+from holdfast.base.records import dataclass
 from holdfast.project.isolated import call_isolated
 from holdfast.project.isolation import Isolation
 from holdfast.sandbox.rootless import allow_namespaces, subordinates

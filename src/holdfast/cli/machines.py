@@ -6,13 +6,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.cli.arguments import complete_system
 from holdfast.cli.progress import show_progress
 

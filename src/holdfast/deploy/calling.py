@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import read_event
 from holdfast.base.events import Event
+from holdfast.base.records import dataclass
 from holdfast.deploy import transport as ways
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.transport import Ran, Transport

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from holdfast.base.records import dataclass
 from holdfast.deploy import transport as ways
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.engine.exits import Exit
 
 UNREACHABLE = 8

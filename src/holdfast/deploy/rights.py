@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from holdfast.base.records import dataclass
 
 _SKIP_TO_MARKER = (
     'marker=$1; shift; while IFS= read -r line; do [ "$line" = "$marker" ] && break; done; exec "$@"'

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Conversation
+from holdfast.base.records import dataclass
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights, with_rights
 from holdfast.deploy.transport import OnLine, Ran, Transport, passed_on, write_prelude

@@ -6,12 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import Conversation
+from holdfast.base.records import dataclass
 from holdfast.deploy.rights import Rights, with_rights
 
 LOCAL = "local"

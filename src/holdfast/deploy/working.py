@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Relay, message, stage
+from holdfast.base.records import dataclass
 from holdfast.deploy import calling
 from holdfast.deploy.calling import Answer
 from holdfast.deploy.probing import Probe, check_rights, probe, settle_rights

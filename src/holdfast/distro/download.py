@@ -6,7 +6,6 @@ import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from urllib.parse import unquote, urlsplit
@@ -17,6 +16,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Stage, stage
+from holdfast.base.records import dataclass
 from holdfast.store import Store
 
 THREADS = 6

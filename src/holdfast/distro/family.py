@@ -5,13 +5,13 @@ releases is a table in there.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.distro.lockfile import PackageSet
 from holdfast.manifest.model import Distribution, Packages
 from holdfast.store import Layer, Store

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, cast
 
@@ -17,6 +17,7 @@ from holdfast.base.atomic import write_atomically
 from holdfast.base.codec import DecodeError, canonical_json, decode, pretty_json
 from holdfast.base.digests import Digest, digest_bytes, parse_digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.manifest.model import Distribution, Packages
 
 VERSION = 1

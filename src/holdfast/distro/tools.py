@@ -7,12 +7,12 @@ the artifact ``tools/GROUP``: made on first use, the same from then on until it 
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from typing import Literal
 
 from holdfast.base.codec import DecodeError, canonical_json, decode_json
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
+from holdfast.base.records import dataclass
 from holdfast.distro.family import family, unknown
 from holdfast.distro.lockfile import PackageSet, normalise
 from holdfast.manifest.model import Distribution, Packages

@@ -7,12 +7,12 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from holdfast.base.digests import Digest, parse_digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 
 ABOUT = "ENGINE.json"
 """A member of the archive and a file of the installed engine; the one that the engine's digest leaves out."""

@@ -11,13 +11,13 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.codec import canonical_json
 from holdfast.base.digests import Digest, digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import stage
+from holdfast.base.records import dataclass
 from holdfast.engine.about import ABOUT, About, read_about
 from holdfast.engine.launch import MAIN, RUN
 from holdfast.store.artifacts import Layer

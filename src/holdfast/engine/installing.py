@@ -9,7 +9,6 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.atomic import replace_link, sync_directory, sync_file_system, write_atomically
@@ -18,6 +17,7 @@ from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.base.locks import file_lock
+from holdfast.base.records import dataclass
 from holdfast.engine import launch
 from holdfast.engine.about import ABOUT, About
 from holdfast.engine.archive import unpack

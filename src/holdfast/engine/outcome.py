@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from holdfast.base.codec import JSON
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.engine.exits import Exit
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from holdfast.base.codec import JSON
@@ -27,6 +26,7 @@ from holdfast.base.digests import Digest, hex_of, parse_digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import describe_amount
 from holdfast.base.events import stage
+from holdfast.base.records import dataclass
 from holdfast.base.style import Style
 from holdfast.engine import output
 from holdfast.engine.outcome import Outcome, Place, demand_root

@@ -16,12 +16,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.atomic import replace_link, write_atomically
 from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 
 HOME = Path("/run/holdfast")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from holdfast.base.records import dataclass
 from holdfast.host.state import AccountRecord, State
 from holdfast.host.tables import Accounts, Ranges, Table
 from holdfast.manifest.model import User

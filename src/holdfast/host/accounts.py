@@ -10,8 +10,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from holdfast.base.records import dataclass
 from holdfast.host import retiring
 from holdfast.host.account_ids import NOBODY, Ids, Numbers, with_subordinates
 from holdfast.host.nodes import Node

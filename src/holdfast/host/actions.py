@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Union
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink, describe
 
 Attributes = Mapping[str, str]

@@ -6,9 +6,10 @@ What is undone runs in reverse. So whatever has to happen *after* the old files 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.host.lingering import plan_lingering
 from holdfast.host.live import Live
 from holdfast.host.manager_facts import ask, ask_users, logged_in, own_unit, read_unit_changes

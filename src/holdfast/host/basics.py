@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.digests import Digest, digest_bytes
+from holdfast.base.records import dataclass
 from holdfast.host.access import read_access
 from holdfast.host.ending import read_ending
 from holdfast.host.identity import (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from holdfast.base.codec import JSON, DecodeError, canonical_json, decode, encode
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.host.accounts import Ids
 from holdfast.host.nodes import Node
 from holdfast.host.packages.change import PackageChange, PackageResult

@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Literal
 
 from holdfast.base.digests import hex_of
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message
+from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
 from holdfast.host.actions import Action, Keep

@@ -8,12 +8,12 @@ not have to be confirmed over that network.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.atomic import sync_directory, write_atomically
 from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.journal import boot_id
 
 FILE = "unconfirmed.json"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.host import state as places
 from holdfast.host.actions import Action, Drop, Keep, MakeDirectory
 from holdfast.host.change import FileChange

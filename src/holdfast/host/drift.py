@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from holdfast.base.errors import explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Absent, File, Node, Secret, Symlink
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.secret_marks import read_changed

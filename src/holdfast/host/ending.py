@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Folder
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State, generation_path

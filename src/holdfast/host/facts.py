@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids
 from holdfast.host.basics import Basics, read_basics

@@ -8,9 +8,9 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from holdfast.base.digests import digest_bytes
+from holdfast.base.records import dataclass
 from holdfast.host.found_packages import Dpkg
 from holdfast.host.nodes import File, Folder, Symlink
 from holdfast.host.rooted import RootDirectory

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import File
 from holdfast.host.rooted import RootDirectory
 

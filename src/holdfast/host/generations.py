@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.atomic import sync_directory, write_atomically
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.change import Wanted, read_wanted
 from holdfast.host.state import State
 from holdfast.manifest.document import manifest_digest, write_manifest

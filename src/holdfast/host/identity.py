@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Symlink, Wish
 from holdfast.manifest.model import Identity
 

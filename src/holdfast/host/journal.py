@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.atomic import sync_directory, write_atomically
 from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.change import ChangeKind
 from holdfast.host.steps import Step
 

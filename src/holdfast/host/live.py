@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdfast.base.errors import explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.content import Blobs as Blobs
 from holdfast.host.rooted import RootDirectory
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Union
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.accounts import Ids
 from holdfast.host.apply import apply_plan
 from holdfast.host.facts import read_facts, read_recorded_state

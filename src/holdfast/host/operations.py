@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.host import confirmation
 from holdfast.host.change import Change, Wanted
 from holdfast.host.changing import Recovered as Recovered

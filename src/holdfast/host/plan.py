@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids
 from holdfast.host.actions import Action, inverse, put

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from holdfast.base.digests import Digest, digest_bytes
+from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
 from holdfast.host.accounts import Ids

@@ -7,8 +7,9 @@ it, and locked otherwise: what it owns, and so its number, must stay its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Node
 from holdfast.host.state import AccountLines, AccountRecord, State
 from holdfast.host.tables import Accounts, Record

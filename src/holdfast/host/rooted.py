@@ -14,12 +14,13 @@ import stat
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from holdfast.base.digests import digest_bytes, digest_stream
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Absent, File, Folder, Node, Special, Symlink
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

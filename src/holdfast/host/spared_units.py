@@ -6,7 +6,8 @@ Their new definition takes effect when somebody restarts them, or at the next bo
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+
+from holdfast.base.records import dataclass
 
 _SYSTEM_MOUNTS = frozenset(
     {

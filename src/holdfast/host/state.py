@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import cast
 
 from holdfast.base.codec import DecodeError, canonical_json, decode
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Node
 from holdfast.host.packages.record import PackageState
 from holdfast.manifest.model import Task

@@ -8,9 +8,10 @@ steps are undone in reverse order.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Union
 
+from holdfast.base.records import dataclass
 from holdfast.host.actions import Action
 from holdfast.host.nodes import Node, Secret
 from holdfast.manifest.model import Health, Task

@@ -12,7 +12,6 @@ import struct
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import cast
 
 from jeepney import DBusAddress, HeaderFields, Properties, new_method_call
@@ -21,6 +20,7 @@ from holdfast.base import process
 from holdfast.base.bus import MANAGER, SYSTEMD, Bus, BusError, unit_at, unit_path
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message
+from holdfast.base.records import dataclass
 from holdfast.host.steps import UnitJob
 from holdfast.host.unit_states import Relations, UnitState
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Absent, Node, Symlink
 from holdfast.host.unit_settings import Settings, differences, read_settings, started_service
 from holdfast.host.unit_states import UnitState

@@ -8,12 +8,12 @@ the state is already the new one.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
+from holdfast.base.records import dataclass
 from holdfast.host import covering
 from holdfast.host import state as places
 from holdfast.host.actions import PutFile

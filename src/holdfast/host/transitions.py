@@ -8,9 +8,10 @@ socket starts keeps that socket, with the connections that wait there, while it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from holdfast.base.records import dataclass
 from holdfast.host import unit_settings
 from holdfast.host.job_order import after_of, in_order
 from holdfast.host.nodes import Absent, Symlink

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.base.atomic import write_atomically
 from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host.arranging import Arranged
 from holdfast.host.change import Prepared, Wanted
 from holdfast.host.covering import FILES, TRIAL, check, cover

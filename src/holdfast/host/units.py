@@ -9,8 +9,9 @@ import difflib
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import Absent, Symlink, Wish
 from holdfast.manifest.model import Unit
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from holdfast.base.records import dataclass
 from holdfast.host.tables import Accounts
 from holdfast.manifest.model import User
 

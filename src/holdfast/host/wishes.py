@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from holdfast.base.digests import Digest, digest_bytes
+from holdfast.base.records import dataclass
 from holdfast.host import state as places
 from holdfast.host.accounts import NOLOGIN, Ids, Settled, settle
 from holdfast.host.basics import HOSTS, Basics

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.options.types import Mismatch, Type
 from holdfast.options.types_text import LOCAL_FILE
 

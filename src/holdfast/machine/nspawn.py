@@ -17,13 +17,14 @@ import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
+from holdfast.base.records import dataclass
 from holdfast.machine import cgroups
 from holdfast.machine.connections import connect_tcp, connect_unix
 from holdfast.machine.machine import Machine

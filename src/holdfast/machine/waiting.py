@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 

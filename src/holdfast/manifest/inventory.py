@@ -6,8 +6,10 @@ Plain data for :mod:`holdfast.base.codec`, like the manifest. Only what differs 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from holdfast.base.records import dataclass
 
 INVENTORY_VERSION = 1
 

@@ -7,10 +7,11 @@ change of meaning gets a new :data:`SCHEMA_VERSION`. Mappings are read-only by a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Union
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 
 SCHEMA_VERSION = 1
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.options.definition import OPTION_DEFAULT, PLAIN, UNORDERED, Deferred
 from holdfast.options.lookup import below, find
 from holdfast.options.paths import format_path, parse_path

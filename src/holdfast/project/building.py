@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
+from holdfast.base.records import dataclass
 from holdfast.build.system import build_system
 from holdfast.distro.lockfile import Lock, read_lock
 from holdfast.manifest.contents import AuthorFile, Download

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.library.assembling.accounts import BASE_GROUPS
 from holdfast.library.types import check_account
 from holdfast.manifest.inventory import FoundFile, FoundUnit, FoundUser, Inventory

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +15,7 @@ from holdfast.base.codec import JSON, decode
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message, stage
+from holdfast.base.records import dataclass
 from holdfast.manifest.contents import Content
 from holdfast.manifest.document import read_manifest
 from holdfast.manifest.model import Manifest

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.build.generation import make_generation
 from holdfast.distro.family import family
 from holdfast.distro.lockfile import Ids, Lock, PackageSet, read_lock

@@ -13,13 +13,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn, TypeVar, cast
 
 from holdfast.base.codec import JSON
 from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.project.isolation import Isolation, die_with_parent, isolate
 
 T = TypeVar("T")

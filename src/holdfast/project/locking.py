@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
+from holdfast.base.records import dataclass
 from holdfast.build.accounts import pin_accounts, unpinned_accounts
 from holdfast.distro.family import Update, family
 from holdfast.distro.lockfile import Change, Ids, Lock, PackageSet, diff, read_lock, request_key, write_lock

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 
 DEFAULT_FILE = "systems.py"
 

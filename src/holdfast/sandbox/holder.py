@@ -12,11 +12,12 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.sandbox import kernel
 from holdfast.sandbox.mounts import leave_shared_mounts
 from holdfast.sandbox.threads import in_thread

@@ -13,12 +13,12 @@ import shutil
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.sandbox import kernel
 
 NEEDED_IDS = 65535

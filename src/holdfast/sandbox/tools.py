@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from holdfast.base.process import Completed
+from holdfast.base.records import dataclass
 from holdfast.sandbox import entry
 from holdfast.sandbox.entry import Inside
 from holdfast.sandbox.root import Bind, Root, Sandbox, Scratch

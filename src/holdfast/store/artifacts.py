@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from holdfast.base.codec import JSON, canonical_json
 from holdfast.base.digests import Digest, digest_bytes, parse_digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 
 IMAGE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 IMAGE_INDEX = "application/vnd.oci.image.index.v1+json"

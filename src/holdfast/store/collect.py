@@ -14,13 +14,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import stage
+from holdfast.base.records import dataclass
 from holdfast.store.artifacts import blobs_of, read_manifest
 from holdfast.store.blobs import Blobs
 from holdfast.store.layout import Layout, is_unlocked, remove_tree

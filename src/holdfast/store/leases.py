@@ -11,11 +11,11 @@ import secrets
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.digests import Digest, parse_digest
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.store.layout import Layout, is_unlocked
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 
 VERSION = 1
 

@@ -8,12 +8,13 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Stage, stage
+from holdfast.base.records import dataclass
 from holdfast.store.artifacts import blobs_of
 from holdfast.store.blobs import Blobs
 from holdfast.store.layout import OCI_LAYOUT, Layout

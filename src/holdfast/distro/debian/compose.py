@@ -11,11 +11,12 @@ import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.distro.debian.deb import Unpacked
 from holdfast.distro.debian.relations import names_in
 from holdfast.store.table import Entry

@@ -16,12 +16,12 @@ import tempfile
 import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.process import run
+from holdfast.base.records import dataclass
 from holdfast.distro.debian.deb822 import Paragraph, parse_paragraph
 from holdfast.store.admission import Limits, admit
 from holdfast.store.table import Entry

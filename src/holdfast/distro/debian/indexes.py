@@ -9,13 +9,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from holdfast.base.digests import Digest, digest_bytes, parse_digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message, stage
+from holdfast.base.records import dataclass
 from holdfast.distro.debian.deb822 import Paragraph, parse_paragraph
 from holdfast.distro.debian.mirrors import Mirror, choose_mirror, machine_proxies
 from holdfast.distro.debian.signature import signed_content

@@ -10,13 +10,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
+from holdfast.base.records import dataclass
 from holdfast.distro.debian.deb822 import parse_paragraphs
 from holdfast.distro.debian.releases import ARCHIVES, main_archive
 from holdfast.manifest.model import Distribution, Source

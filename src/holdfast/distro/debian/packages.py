@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from holdfast.base.digests import Digest, parse_digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.distro.debian.deb822 import parse_paragraph
 
 _NAME = re.compile(rb"^Package: *(\S+)", re.M)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from holdfast.base.records import dataclass
 from holdfast.distro.family import unknown
 from holdfast.manifest.model import Distribution, Source
 

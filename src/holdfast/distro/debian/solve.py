@@ -6,13 +6,13 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import stage
 from holdfast.base.process import Completed, run
+from holdfast.base.records import dataclass
 from holdfast.distro.debian.indexes import ReleaseFile
 from holdfast.distro.debian.packages import Record, essential_packages, find_records, nearest_names
 from holdfast.distro.lockfile import LockedPackage, LockedSource

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import cast
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 
 PATH = "/var/lib/system-manager/state/system-manager-state.json"
 _KNOWN = 1

@@ -11,11 +11,12 @@ import posixpath
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.atomic import sync_file_system
 from holdfast.base.digests import Digest, digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.records import dataclass
 from holdfast.host import state as places
 from holdfast.host.facts import read_recorded_state
 from holdfast.host.found_files import secret, utf8

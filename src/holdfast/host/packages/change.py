@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.host.nodes import File
 from holdfast.host.packages.record import PackageState
 from holdfast.host.steps import UnitJob

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.digests import Digest, parse_digest
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.manifest.model import Manifest
 
 SCHEMA = 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from holdfast.base.codec import canonical_json
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
+from holdfast.base.records import dataclass
 from holdfast.library.assembling.accounts import assemble_accounts
 from holdfast.library.assembling.files import Assembly as FileAssembly
 from holdfast.library.assembling.problems import Problems

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Union
 
+from holdfast.base.records import dataclass
 from holdfast.library.network import check_listen
 
 Block = Sequence[Union[str, tuple[str, "Block"]]]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from holdfast.base.records import dataclass
 from holdfast.library.rendering.command_lines import check_characters
 from holdfast.library.rendering.units import environment_line
 

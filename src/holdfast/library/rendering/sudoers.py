@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from holdfast.base.records import dataclass
 
 NOTICE = "# Written by Holdfast from the definition of this system.\n"
 

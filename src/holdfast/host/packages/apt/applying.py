@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +12,7 @@ from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.base.process import ProcessError
+from holdfast.base.records import dataclass
 from holdfast.host.failures import RefusedError
 from holdfast.host.live import Live
 from holdfast.host.packages.apt import conffiles, services

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from holdfast.base.digests import digest_bytes, hex_of
 from holdfast.base.process import Completed, run, stream
+from holdfast.base.records import dataclass
 from holdfast.host.packages.apt.database import EXTENDED_STATES, STATUS
 from holdfast.host.packages.apt.facts import Simulated, Simulation
 

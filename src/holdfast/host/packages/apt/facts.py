@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from holdfast.base.digests import Digest
+from holdfast.base.records import dataclass
 from holdfast.host.packages.apt.database import Database
 from holdfast.host.packages.change import Debris, PackageFile
 

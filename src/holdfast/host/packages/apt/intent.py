@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from holdfast.base.debian_versions import older
+from holdfast.base.records import dataclass
 from holdfast.host.packages.apt.database import Database, Installed, key, needed_by_others
 from holdfast.host.packages.change import PackageFile, PackageOptions
 from holdfast.host.packages.record import PackageRecord, PackageState

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from holdfast.base.debian_versions import older
+from holdfast.base.records import dataclass
 from holdfast.host.packages.apt.database import key
 from holdfast.host.packages.apt.facts import PackageFacts, Simulated, Simulation
 from holdfast.host.packages.apt.intent import Intent, intend, why_protected
