@@ -132,7 +132,7 @@ class Files:
             )
 
     def clean(self, steps: Sequence[Step]) -> None:
-        """Once everything is taken back: remove what was staged, and what was kept for it."""
+        """Once everything is taken back, and the journal says so: remove what was staged, and what was kept for it."""
         for number, step in enumerate(steps):
             if isinstance(step, (ChangeFiles, Commit)):
                 for index, action in enumerate(step.actions):
@@ -140,6 +140,7 @@ class Files:
                         self._unstage(f"{number}-{index}", action.path)
                     elif isinstance(action, Keep):
                         self._kept_path(action.digest).unlink(missing_ok=True)
+                self._live.checkpoint(f"clean {number}")
 
     def sync(self) -> None:
         """Make durable what was written."""
@@ -235,8 +236,8 @@ class Files:
     # --- back ---
 
     def _undo(self, key: str, action: Action) -> None:
-        if isinstance(action, (PutFile, PutLink)) and self._unstage(key, action.path):
-            return  # it was not put in place
+        if isinstance(action, (PutFile, PutLink)) and self._is_staged(key, action.path):
+            return  # it was not put in place; what says so stays until everything is taken back
         if isinstance(action, (Keep, Drop)):
             return
         nothing = isinstance(action, MakeDirectory) or isinstance(getattr(action, "before", None), Absent)
@@ -306,13 +307,16 @@ class Files:
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         return True
 
-    def _unstage(self, key: str, path: str) -> bool:
-        """Remove what was staged for a path; whether it was still there."""
+    def _is_staged(self, key: str, path: str) -> bool:
+        """Whether what was staged for a path is still there: then it was not put in place."""
+        with suppress(FileNotFoundError), self._nearest(path, having=self._temporary(key)):
+            return True
+        return False
+
+    def _unstage(self, key: str, path: str) -> None:
         temporary = self._temporary(key)
         with suppress(FileNotFoundError), self._nearest(path, having=temporary) as directory:
             os.unlink(temporary, dir_fd=directory)
-            return True
-        return False
 
     # --- places ---
 

@@ -1,7 +1,7 @@
 """What a run was about to do, written down before it does it, so that whoever comes next can finish it or take it back.
 
 ``journal/plan.json`` is the whole run; it is there exactly as long as the run is neither finished nor taken back.
-``journal/progress`` gets a line when a step begins. ``journal/contents`` has what files were replaced or removed.
+``journal/progress`` gets a line when a step begins; the first is on the disk before that. ``journal/contents`` has what files were replaced or removed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Entry:
     generation: int | None
     state_after: Digest
     """Digest of the state file that the run leaves: when that file is there, the run was committed."""
+    noted: bool = False
+    """The first line of progress was on the disk before the first step began: where there is none, nothing was begun."""
     boot: str = ""
     """The boot in which it ran, see random(4): after another one nobody knows which lines of progress were lost."""
 
@@ -91,6 +93,11 @@ class Journal:
         if durable:
             os.fdatasync(self._progress)
 
+    def forget_progress(self) -> None:
+        """Everything is taken back: nothing counts as begun any more."""
+        with suppress(FileNotFoundError):
+            os.truncate(self._path / "progress", 0)
+
     def read(self) -> Entry | None:
         """The run that did not end, or None.
 
@@ -131,7 +138,7 @@ class Journal:
                     break  # what a power loss leaves at the end of a file can be anything
                 raise self._damaged(path, f"it has the line {line[:40]!r}")
             steps.add(int(line))
-        if not certain:
+        if not certain and (lines or not entry.noted):
             steps.update(
                 index for index, step in enumerate(entry.steps) if step.kind not in ("tasks", "hooks")
             )
@@ -174,7 +181,9 @@ def new_entry(
     generation: int | None,
     state_after: Digest,
 ) -> Entry:
-    return Entry(_VERSION, transaction, kind, steps, previous, generation, state_after, boot_id())
+    return Entry(
+        _VERSION, transaction, kind, steps, previous, generation, state_after, noted=True, boot=boot_id()
+    )
 
 
 def boot_id() -> str:

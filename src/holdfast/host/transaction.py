@@ -110,7 +110,7 @@ def _run(entry: Entry, files: Files, journal: Journal, live: Live) -> None:
         live.checkpoint("staged")
         for number, step in enumerate(entry.steps):
             with explain_os_errors("write the journal"):
-                journal.note(number, durable=step.kind in ("tasks", "hooks"))
+                journal.note(number, durable=not begun or step.kind in ("tasks", "hooks"))
             begun.add(number)
             live.checkpoint(f"begin {number}")
             _do(number, step, files, live)
@@ -177,9 +177,9 @@ def _take_back(
 
 def _undo(
     entry: Entry, begun: set[int] | frozenset[int], files: Files, live: Live, *, certain: bool
-) -> dict[int, HoldfastError | OSError]:
-    """Take back the steps that were begun, the last first, and remove what was staged; returns what failed."""
-    failed: dict[int, HoldfastError | OSError] = {}
+) -> dict[int, Exception]:
+    """Take back the steps that were begun, the last first; returns what failed."""
+    failed: dict[int, Exception] = {}
     for number in sorted(begun, reverse=True):
         step = entry.steps[number]
         live.checkpoint(f"undo {number}")
@@ -188,9 +188,8 @@ def _undo(
                 files.undo(number, step, certain=certain)
             else:
                 doing(step).undo(step, live)
-        except (HoldfastError, OSError) as error:
+        except Exception as error:  # whatever it is, it must not keep the others from being taken back
             failed[number] = error
-    files.clean(entry.steps)
     return failed
 
 
@@ -199,6 +198,10 @@ def _close(entry: Entry, failed: Collection[int], files: Files, journal: Journal
     if not any(isinstance(entry.steps[number], (ChangeFiles, CoverFiles, Commit)) for number in failed):
         with explain_os_errors("close the journal"):
             files.sync()
+            # What is still staged tells what was not done: it goes when that is of no interest any more, also to
+            # whoever comes after a crash here.
+            journal.forget_progress()
+            files.clean(entry.steps)
             journal.end()
 
 

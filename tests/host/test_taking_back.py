@@ -1,0 +1,85 @@
+"""Taking back more than once, from wherever the last attempt ended, never costs what somebody else put there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from holdfast.base.digests import digest_bytes
+from holdfast.host import operations, secrets
+from holdfast.host.change import Wanted
+from holdfast.host.failures import TakenBackError
+from holdfast.host.live import Live, open_live
+from holdfast.host.steps import DecryptSecret
+from holdfast.manifest.model import SecretFile, TextFile
+from tests.host.crashing import HOME, in_a_child
+from tests.host.roots import a_manifest, blobs_of, make_root
+
+WANTED = Wanted(a_manifest(files={"/srv/a": TextFile("ours\n"), "/srv/b": TextFile("ours\n")}))
+
+
+def _crash_while_in_the_way(root: Path, crash_at: int) -> bool:
+    """Switch in a child while somebody puts a file at /srv/b; it vanishes so many checkpoints later, if it gets that far."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with open_live(root, blobs=blobs_of()) as live:
+                count = 0
+
+                def checkpoint(where: str) -> None:
+                    nonlocal count
+                    if where == "staged":
+                        (root / "srv/b").write_text("of somebody else\n")
+                    if (root / "srv/b").exists():
+                        count += 1
+                    if count > crash_at:
+                        os._exit(77)
+
+                live.checkpoint = checkpoint
+                operations.switch(live, WANTED)
+        except TakenBackError:
+            status = 0
+        finally:
+            os._exit(status)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 77)
+    return code == 77
+
+
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_crash_while_taking_back_spares_what_others_made(stride: int, tmp_path: Path) -> None:
+    for point in range(0, 100, stride):
+        root = make_root(tmp_path / f"root{point}")
+        (root / "srv").mkdir()
+        crashed = _crash_while_in_the_way(root, point)
+        with open_live(root, blobs=blobs_of()) as live:
+            operations.recover(live)
+        assert (root / "srv/b").read_text() == "of somebody else\n", f"after a crash at checkpoint {point}"
+        assert [path.name for path in (root / "srv").iterdir()] == ["b"]
+        assert not list(root.rglob(".holdfast-*")) and not (root / HOME / "journal").exists()
+        if not crashed:
+            return
+    raise AssertionError("it never ended")
+
+
+def test_what_a_secret_replaces_survives_a_power_loss_before_it_was_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decrypt(_step: DecryptSecret, _live: Live) -> bytes:
+        return b"plain"
+
+    monkeypatch.setattr(secrets, "_decrypt", decrypt)
+    root = make_root(tmp_path / "root", {"etc/token": "of somebody else\n"})
+    wanted = Wanted(
+        a_manifest(files={"/etc/token": SecretFile(digest_bytes(b"encrypted"), "age", ("/etc/key",))})
+    )
+    assert in_a_child(root, lambda live: operations.switch(live, wanted), crash_at=0)
+    plan = root / HOME / "journal/plan.json"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    plan.write_text(plan.read_text().replace(boot, "another"))
+    with open_live(root, blobs=blobs_of()) as live:
+        operations.recover(live)
+    assert (root / "etc/token").read_text() == "of somebody else\n"
