@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from jeepney import HeaderFields, Message, Parser, new_method_return
+from jeepney import HeaderFields, Message, Parser, new_method_return, new_signal
 
-from holdfast.base.bus import Bus
+from holdfast.base.bus import MANAGER, Bus
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Event, listen
 from holdfast.host import systemd
@@ -105,3 +105,100 @@ def test_no_way_to_systemd_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(HoldfastError, match="cannot be asked or told anything") as caught:
         connect()
     assert "_PRIVATE" in str(caught.value.details) and "_SYSTEM_BUS" in str(caught.value.details)
+
+
+def _served(path: Path, serve: Callable[[socket.socket], object]) -> None:
+    """Somebody's program that listens at ``path``."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen(1)
+
+    def accept() -> None:
+        with listening, suppress(OSError):
+            connected, _ = listening.accept()
+            with connected:
+                serve(connected)
+
+    threading.Thread(target=accept, daemon=True).start()
+
+
+def _dripping(connected: socket.socket) -> None:
+    """Sends a little now and then, so that no pause is a long one."""
+    for _ in range(100):
+        connected.sendall(b"x")
+        time.sleep(0.02)
+
+
+def _dripping_later(connected: socket.socket) -> None:
+    connected.recv(1000)
+    connected.sendall(b"OK 0\r\nl\2\0\1\xff\xff\xff\3\1\0\0\0\0\0\0\0")
+    _dripping(connected)
+
+
+def _announcing_much(connected: socket.socket) -> None:
+    connected.recv(1000)
+    connected.sendall(b"OK 0\r\nl\2\0\1\xff\xff\xff\x7f\1\0\0\0\0\0\0\0")
+    connected.recv(1000)
+
+
+@pytest.mark.parametrize("serve", [_dripping, _dripping_later, _announcing_much])
+def test_a_users_program_cannot_keep_us(
+    serve: Callable[[socket.socket], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_USER_PRIVATE", f"{tmp_path}/{{0}}")
+    monkeypatch.setattr(systemd, "_USER_SECONDS", 0.1)
+    _served(tmp_path / str(os.getuid()), serve)
+    started = time.monotonic()
+    with pytest.raises(HoldfastError):
+        manager = connect_user("ann", os.getuid())
+        assert manager is not None
+        manager.states()
+    assert time.monotonic() - started < 1
+
+
+def test_a_listener_that_accepts_nobody_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "_USER_PRIVATE", f"{tmp_path}/{{0}}")
+    monkeypatch.setattr(systemd, "REPLY_SECONDS", 0.1)
+    path = tmp_path / str(os.getuid())
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as first:
+        listening.bind(str(path))
+        listening.listen(0)
+        first.connect(str(path))
+        with pytest.raises(HoldfastError, match="does not accept connections"):
+            connect_user("ann", os.getuid())
+
+
+def _ending(signature: str, body: tuple[object, ...], sender: str = "") -> Message:
+    signal = new_signal(MANAGER, "JobRemoved", signature, body)
+    if sender:
+        signal.header.fields[HeaderFields.sender] = sender
+    return signal
+
+
+def test_only_what_systemd_says_ends_a_job() -> None:
+    ours, theirs = socket.socketpair()
+    done, failed = (1, "/job/1", "a.service", "done"), (1, "/job/1", "a.service", "failed")
+    signals = (_ending("uoss", done, ":1.66"), _ending("s", ("x",), ":1.1"), _ending("uoss", failed, ":1.1"))
+
+    def serve() -> None:
+        parser = Parser()
+        with theirs, suppress(OSError):
+            theirs.recv(1000)
+            theirs.sendall(b"OK 0\r\n")
+            while data := theirs.recv(65536):
+                parser.add_data(data)
+                while (message := parser.get_next_message()) is not None:
+                    starts = message.header.fields.get(HeaderFields.member) == "StartUnit"
+                    reply = new_method_return(message, *(("o", ("/job/1",)) if starts else ("", ())))
+                    theirs.sendall(reply.serialise(serial=1))
+                    for signal in signals if starts else ():
+                        theirs.sendall(signal.serialise(serial=2))
+
+    threading.Thread(target=serve, daemon=True).start()
+    with pytest.raises(HoldfastError, match="could not do") as caught:
+        Systemd(Bus(ours, whose="this machine"), sender=":1.1").do(
+            [UnitJob("a.target", "start", "")], seconds=5
+        )
+    assert "a.target: failed" in str(caught.value.details)

@@ -1,10 +1,10 @@
 # The part of jeepney's interface that Holdfast uses; the library ships no types.
-from collections.abc import Mapping
 from enum import Enum
 
 class HeaderFields(Enum):
     error_name = 4
     reply_serial = 5
+    sender = 7
     signature = 8
     member = 3
 
@@ -16,7 +16,7 @@ class MessageType(Enum):
 
 class Header:
     message_type: MessageType
-    fields: Mapping[HeaderFields, object]
+    fields: dict[HeaderFields, object]
 
 class Message:
     header: Header
@@ -27,6 +27,7 @@ class Parser:
     def __init__(self) -> None: ...
     def add_data(self, data: bytes) -> None: ...
     def get_next_message(self) -> Message | None: ...
+    def bytes_desired(self) -> int: ...
 
 class DBusAddress:
     def __init__(

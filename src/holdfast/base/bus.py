@@ -6,6 +6,7 @@ connection (sd-bus; systemd's src/core/dbus.c). Messages and their parsing are j
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import time
@@ -23,6 +24,10 @@ SYSTEMD = "org.freedesktop.systemd1"
 MANAGER = DBusAddress("/org/freedesktop/systemd1", bus_name=SYSTEMD, interface=f"{SYSTEMD}.Manager")
 REPLY_SECONDS = 30.0
 _LONGEST_ANSWER = 4096
+_LONGEST_MESSAGE = 1 << 26
+"""Bytes. The list of ten thousand units takes a twentieth of it; the protocol allows twice as much."""
+_MOST_SIGNALS = 100_000
+"""Kept until somebody asks for them."""
 
 _Self = TypeVar("_Self", bound="Bus")
 
@@ -36,8 +41,10 @@ class BusError(HoldfastError):
 class Bus:
     """A connection of one thread to one systemd. Use it in a ``with`` block."""
 
-    def __init__(self, connected: socket.socket, *, whose: str) -> None:
+    def __init__(self, connected: socket.socket, *, whose: str, seconds: float = math.inf) -> None:
         """Authenticate on ``connected``, which is closed with this object. ``whose`` names the system in errors.
+
+        ``seconds``: how long the whole conversation may take.
 
         Raises:
             BusError: the other side refuses or goes away.
@@ -47,13 +54,19 @@ class Bus:
         self._parser = Parser()
         self._serials = count(1)
         self._signals: list[Message] = []
+        self.until = time.monotonic() + seconds
+        """By time.monotonic(): after that nothing is answered any more."""
+        end = time.monotonic() + min(seconds, REPLY_SECONDS)
         connected.settimeout(REPLY_SECONDS)
         try:
             # In one piece, as sd-bus does: a message that arrives together with BEGIN would wait there for the next one.
             connected.sendall(b"\0" + make_auth_external() + BEGIN)
             answer = b""
             while b"\r\n" not in answer and len(answer) < _LONGEST_ANSWER:
+                connected.settimeout(max(0.0001, end - time.monotonic()))
                 answer += self._received()
+                if time.monotonic() > end:
+                    raise TimeoutError("it takes too long to say who it is")
             line, _, first_messages = answer.partition(b"\r\n")
             if not line.startswith(b"OK "):
                 raise ConnectionRefusedError(line[:200].decode(errors="replace"))
@@ -105,7 +118,9 @@ class Bus:
         """
         seconds = REPLY_SECONDS if seconds is None else seconds
         serial = next(self._serials)
+        seconds = min(seconds, self.until - time.monotonic())
         try:
+            self._socket.settimeout(max(0.0001, seconds))
             self._socket.sendall(message.serialise(serial=serial))
         except OSError as error:
             raise self._gone(error) from None
@@ -119,7 +134,8 @@ class Bus:
                 slow = None
                 continue
             if answer is None:
-                raise BusError(f"systemd of {self.whose} did not answer within {seconds:g} seconds")
+                within = f"within {seconds:.3g} seconds" if seconds > 0 else "in the time that it has"
+                raise BusError(f"systemd of {self.whose} did not answer {within}")
             if answer.header.fields.get(HeaderFields.reply_serial) != serial:
                 continue
             body = cast("Sequence[object]", answer.body)
@@ -136,8 +152,12 @@ class Bus:
         """The next message, or None when none came in time, or when the time is negative. Signals are counted."""
         if seconds < 0:  # whoever sends without end is not listened to without end
             return None
-        end = time.monotonic() + seconds
+        end = min(time.monotonic() + seconds, self.until)
+        received = False
         while (message := self._next_message()) is None:
+            if received and time.monotonic() > end:  # nor to whoever sends it byte by byte
+                return None
+            received = True
             # A timeout of 0 would mean non-blocking mode with another exception.
             self._socket.settimeout(max(0.0001, end - time.monotonic()))
             try:
@@ -147,12 +167,17 @@ class Bus:
             except OSError as error:
                 raise self._gone(error) from None
         if message.header.message_type is MessageType.signal:
+            if len(self._signals) >= _MOST_SIGNALS:
+                raise BusError(f"systemd of {self.whose} sends signals without end")
             self._signals.append(message)
         return message
 
     def _next_message(self) -> Message | None:
         try:
-            return self._parser.get_next_message()
+            message = self._parser.get_next_message()
+            if message is None and self._parser.bytes_desired() > _LONGEST_MESSAGE:
+                raise ValueError("it is too long")
+            return message
         except Exception as error:  # whatever comes of taking any bytes for a message
             raise BusError(f"systemd of {self.whose} sent what is no D-Bus message: {error!r}") from None
 

@@ -6,6 +6,7 @@ import posixpath
 import pwd
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from holdfast.base.digests import Digest
@@ -131,10 +132,12 @@ def ask_users(system: ManagerFacts, changes: Sequence[UnitFileChange]) -> Mappin
         try:
             systemd = connect_user(name, int(matched[1]))
             if systemd is not None:
-                found[name] = ask(systemd, changes)
-                systemd.close()
+                with closing(systemd):
+                    found[name] = ask(systemd, changes)
         except HoldfastError as error:
             message(f"the units of user {name} are left as they are: {error.brief}", level="warning")
+        except Exception as error:  # it is the user's program, and may answer anything
+            message(f"the units of user {name} are left as they are: {error!r}", level="warning")
     return found
 
 

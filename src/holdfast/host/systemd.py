@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import cast
 
-from jeepney import DBusAddress, HeaderFields, Properties, new_method_call
+from jeepney import DBusAddress, HeaderFields, Message, Properties, new_method_call
 
 from holdfast.base import process
-from holdfast.base.bus import MANAGER, SYSTEMD, Bus, BusError, unit_at, unit_path
+from holdfast.base.bus import MANAGER, REPLY_SECONDS, SYSTEMD, Bus, BusError, unit_at, unit_path
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import message
 from holdfast.base.records import dataclass
@@ -72,11 +72,13 @@ def connect() -> Systemd:
     for path, join in ((_PRIVATE, _trust), (_SYSTEM_BUS, _join)):
         try:
             bus = Bus(_connected(path), whose="this machine")
-            join(bus)
+            try:
+                return Systemd(bus, sender=join(bus))
+            except BaseException:
+                bus.close()
+                raise
         except (OSError, BusError) as error:
             problems.append(f"{path}: {error}")
-        else:
-            return Systemd(bus)
     raise HoldfastError(
         "systemd runs this machine, but it cannot be asked or told anything",
         details="\n".join(problems),
@@ -87,6 +89,9 @@ def connect() -> Systemd:
 def _connected(path: str) -> socket.socket:
     connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
+        # How long connect(2) waits for a listener that accepts nobody, see socket(7).
+        limit = struct.pack("@ll", *divmod(int(REPLY_SECONDS * 1e6), 1_000_000))
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         connected.connect(path)
     except OSError:
         connected.close()
@@ -94,16 +99,19 @@ def _connected(path: str) -> socket.socket:
     return connected
 
 
-def _trust(_bus: Bus) -> None:
-    """The private socket sends its signals unasked."""
+def _trust(_bus: Bus) -> str | None:
+    """The private socket sends its signals unasked, and nobody else's."""
+    return None
 
 
-def _join(bus: Bus) -> None:
-    """What a message bus wants of a client before it carries signals to it."""
+def _join(bus: Bus) -> str | None:
+    """What a message bus wants of a client before it carries signals to it; returns systemd's own name there."""
     bus.request(new_method_call(_BUS, "Hello"), "s")
     rule = f"type='signal',sender='{SYSTEMD}',interface='{SYSTEMD}.Manager',member='JobRemoved'"
     bus.request(new_method_call(_BUS, "AddMatch", "s", (rule,)), "")
     bus.request(new_method_call(MANAGER, "Subscribe"), "")
+    (owner,) = bus.request(new_method_call(_BUS, "GetNameOwner", "s", (SYSTEMD,)), "s")
+    return str(owner)
 
 
 def connect_user(name: str, uid: int) -> Systemd | None:
@@ -115,6 +123,8 @@ def connect_user(name: str, uid: int) -> Systemd | None:
     path = _USER_PRIVATE.format(uid)
     try:
         connected = _connected(path)
+    except BlockingIOError:
+        raise HoldfastError(f"what listens at {path} does not accept connections") from None
     except OSError:
         return None
     credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
@@ -124,16 +134,17 @@ def connect_user(name: str, uid: int) -> Systemd | None:
         raise HoldfastError(
             f"what listens at {path} belongs to the user with the number {owner}, not to {name}"
         )
-    return Systemd(Bus(connected, whose=f"user {name}"), uid=uid)
+    return Systemd(Bus(connected, whose=f"user {name}", seconds=_USER_SECONDS), uid=uid)
 
 
 class Systemd:
     """A connection to the manager. Of one thread."""
 
-    def __init__(self, bus: Bus, *, uid: int | None = None) -> None:
-        """``uid``: whose manager it is; None for the system's."""
+    def __init__(self, bus: Bus, *, uid: int | None = None, sender: str | None = None) -> None:
+        """``uid``: whose manager it is; None for the system's. ``sender``: of signals that count, where anybody can send some."""
         self._bus = bus
         self._uid = uid
+        self._sender = sender
 
     def close(self) -> None:
         self._bus.close()
@@ -163,7 +174,8 @@ class Systemd:
 
         def names(key: str) -> tuple[str, ...]:
             value = self._property(name, key, "Unit")
-            return tuple(cast("list[str]", value)) if isinstance(value, list) else ()
+            found = cast("list[object]", value) if isinstance(value, list) else []
+            return tuple(name for name in found if isinstance(name, str))
 
         wanted = (*names("WantedBy"), *names("RequiredBy"), *names("UpheldBy"), *names("BoundBy"))
         on_bus = bool(self._property(name, "BusName", "Service")) if name.endswith(".service") else False
@@ -240,7 +252,7 @@ class Systemd:
         outcomes: list[_Outcome] = []
         began = time.monotonic()
         seconds = seconds if self._uid is None else min(seconds, _USER_SECONDS)
-        deadline, told, extended = began + seconds, False, self._uid is not None
+        deadline, told, extended = min(began + seconds, self._bus.until), False, self._uid is not None
         while waiting:
             now = time.monotonic()
             if now >= deadline and not extended:
@@ -251,14 +263,22 @@ class Systemd:
                 told = True
                 message("waiting for " + ", ".join(f"{job.verb} {job.unit}" for job in waiting.values()))
             for signal in self._bus.wait_for_signals(min(5.0, deadline - now)):
-                if signal.header.fields.get(HeaderFields.member) != "JobRemoved":
-                    continue
-                _, path, _, result = cast("tuple[int, str, str, str]", signal.body)
+                path, result = self._ended_job(signal)
                 job = waiting.pop(path, None)
                 if job is not None:
                     outcomes.append(_Outcome(job.unit, job.verb, result))
         late = f"not done within {deadline - began:g} seconds"
         return outcomes + [_Outcome(job.unit, job.verb, late) for job in waiting.values()]
+
+    def _ended_job(self, signal: Message) -> tuple[str, str]:
+        """The job that a signal says has ended, and how it ended; nothing of other signals."""
+        fields = signal.header.fields
+        is_theirs = self._sender is not None and fields.get(HeaderFields.sender) != self._sender
+        is_other = fields.get(HeaderFields.member) != "JobRemoved"
+        if is_theirs or is_other or fields.get(HeaderFields.signature) != "uoss":
+            return "", ""
+        _, path, _, result = cast("tuple[int, str, str, str]", signal.body)
+        return path, result
 
     def _patience(self, job: UnitJob) -> float:
         """How long a unit itself may take by its definition; systemd ends it then."""
@@ -292,6 +312,8 @@ class Systemd:
     def _is_forked_only(self, name: str) -> bool:
         """The service's process is still systemd's own program, which is about to become the service's."""
         pid = self._property(name, "MainPID")
+        if not isinstance(pid, int):
+            return False
         with suppress(OSError):
             return os.readlink(f"/proc/{pid}/exe").rpartition("/")[2].startswith("systemd")  # noqa: PTH115
         return False
