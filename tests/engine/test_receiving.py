@@ -177,6 +177,16 @@ def test_a_full_disk_is_told_before_anything_is_sent(target: Store, monkeypatch:
     assert answers.getvalue() == b""
 
 
+def test_room_is_made_where_there_is_too_little(
+    author: Store, target: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation, free = Generation(author, b"one"), [1000]
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=free[0], f_frsize=4096))
+    requests = io.BytesIO(generation.header() + b"".join(generation.blobs.values()))
+    receive_into(target, requests, io.BytesIO(), lambda: free.append(free.pop() * 100))
+    assert target.refs.get(INCOMING) == generation.artifact
+
+
 def test_a_damaged_size_in_the_store_is_sent_again(author: Store, target: Store) -> None:
     generation = Generation(author, b"one", b"two")
     talk(target, generation.header() + b"".join(generation.blobs.values()))

@@ -32,7 +32,8 @@ _REASONS = {
     errno.EDQUOT: "the disk quota is used up (Disk quota exceeded)",
 }
 _RESOLUTIONS = {
-    errno.ENOSPC: "Free some space there (`holdfast store gc` removes what nothing uses), then run the command again.",
+    errno.ENOSPC: "Free some space there (`holdfast store gc` removes what nothing uses, `holdfast generations prune` on a machine "
+    "what only old generations do), then run the command again.",
     errno.EDQUOT: "The disk quota is used up: free some space there, then run the command again.",
     errno.EROFS: "That file system is mounted read-only: remount it, or set HOLDFAST_STORE to a writable directory.",
     errno.EACCES: "Run the command as the owner of that path (often: with sudo), or set HOLDFAST_STORE to a directory of yours.",

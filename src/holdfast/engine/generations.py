@@ -10,7 +10,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
 from holdfast.engine.changes import wanted
 from holdfast.engine.outcome import Outcome, Place, demand_root
-from holdfast.engine.refs import keep_generations
+from holdfast.engine.refs import keep_generations, try_to_collect_garbage
 from holdfast.host import operations, report
 from holdfast.host.operations import SwitchResult
 
@@ -45,6 +45,7 @@ def delete(options: argparse.Namespace, _style: Style) -> Outcome:
         demand_root("forget generations of this machine")
         operations.delete_generation(live, options.number)
         keep_generations(place, live)
+        try_to_collect_garbage(place, live)
     return Outcome({"deleted": [options.number]}, (f"Generation {options.number} is forgotten.",))
 
 
@@ -60,6 +61,7 @@ def prune(options: argparse.Namespace, _style: Style) -> Outcome:
             demand_root("forget generations of this machine")
             gone = operations.prune_generations(live, options.keep)
             keep_generations(place, live)
+            try_to_collect_garbage(place, live)
     numbers = ", ".join(map(str, gone))
     verb = "Would forget" if options.dry_run else "Forgot"
     return Outcome(

@@ -18,7 +18,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, cast
 
 from holdfast.base.codec import JSON
@@ -56,16 +56,25 @@ def receive(options: argparse.Namespace, _style: Style) -> Outcome:
     demand_root("put generations into this machine's store")
     place = Place(options.root)
     answers = sys.stdout.buffer
+
+    def make_room() -> None:
+        from holdfast.engine.refs import collect_garbage  # it loads what receiving does not need else
+
+        with place.live() as live:
+            collect_garbage(place, live)
+
     try:
-        receive_into(place.store, sys.stdin.buffer, answers)
+        receive_into(place.store, sys.stdin.buffer, answers, make_room=make_room)
     except HoldfastError as error:
         _answer(answers, {"error": output.error_fields(error)})
         raise
     return Outcome(None)
 
 
-def receive_into(store: Store, requests: BinaryIO, answers: BinaryIO) -> None:
-    """One conversation.
+def receive_into(
+    store: Store, requests: BinaryIO, answers: BinaryIO, make_room: Callable[[], None] = lambda: None
+) -> None:
+    """One conversation. ``make_room`` is called before a disk that is too full is complained of.
 
     Raises:
         HoldfastError: what came is not what was announced, or there is no room for it.
@@ -76,6 +85,8 @@ def receive_into(store: Store, requests: BinaryIO, answers: BinaryIO) -> None:
     ):
         missing = [digest for digest in announced.blobs if not _has(store, digest, announced.blobs[digest])]
         size = sum(announced.blobs[digest] for digest in missing)
+        if _room(store) < size:
+            make_room()
         _demand_room(store, size)
         _answer(answers, {"missing": list(missing)})
         with stage("Receiving", total=size, unit="bytes") as progress:
@@ -138,10 +149,16 @@ def _has(store: Store, digest: Digest, size: int) -> bool:
     return store.blobs.has(digest) and store.blobs.size(digest) == size
 
 
-def _demand_room(store: Store, size: int) -> None:
+def _room(store: Store) -> int:
+    """Bytes that may come; less than none where even the spare ones are taken."""
     status = os.statvfs(store.root)
-    free = status.f_bavail * status.f_frsize
-    if size + _SPARE_BYTES > free:
+    return status.f_bavail * status.f_frsize - _SPARE_BYTES
+
+
+def _demand_room(store: Store, size: int) -> None:
+    room = _room(store)
+    if room < size:
+        free = room + _SPARE_BYTES
         raise HoldfastError(
             f"the disk of {store.root} is too full: {describe_amount(size, 'bytes')} are to come, "
             f"{describe_amount(free, 'bytes')} are free, of which {describe_amount(_SPARE_BYTES, 'bytes')} have to stay free",

@@ -49,7 +49,8 @@ class Contents:
         if found != digest:
             raise HoldfastError(
                 f"stored content is damaged: {digest} reads as {found}",
-                resolution="Run `holdfast store verify`: it names what must be fetched or built again.",
+                resolution=f"Where systems are built: `holdfast store verify`. On any other machine: remove blobs/sha256/{hex_of(digest)} "
+                "from its store (/var/lib/holdfast), and switch again, which brings it anew.",
             )
 
     def read(self, digest: Digest) -> bytes:

@@ -51,7 +51,7 @@ def _compare(needed: Mapping[Path, int]) -> None:
             raise HoldfastError(
                 f"there is not enough room on the file system of {path}",
                 details=f"The change needs {_mebibytes(size + _SPARE)}, and {_mebibytes(available)} are free. Nothing was changed.",
-                resolution="Free some space there (`holdfast generations prune`, `holdfast store gc`), then run the command again.",
+                resolution="Free some space there (`holdfast generations prune` forgets old generations), then run the command again.",
             )
 
 

@@ -128,7 +128,8 @@ def _gather(file: PackageFile, blobs: Blobs) -> None:
             target.unlink()
             raise HoldfastError(
                 f"the package file of {file.name} {file.version} is damaged: its digest is {found}",
-                resolution="Run `holdfast store verify` on this machine, then send the generation again.",
+                resolution=f"Remove blobs/sha256/{hex_of(file.sha256)} from the store there (/var/lib/holdfast), and switch again, "
+                "which brings it anew.",
             )
     elif file.source == "cache":
         with (
