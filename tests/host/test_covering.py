@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import cast
+
 import pytest
 
 from holdfast.base.digests import digest_bytes
+from holdfast.base.errors import HoldfastError
 from holdfast.host.actions import Action, Keep, MakeDirectory, PutFile, PutLink, Remove, SetDirectory
-from holdfast.host.covering import cover
+from holdfast.host.arranging import Arranged
+from holdfast.host.covering import check, cover, read_mounts, undo
+from holdfast.host.failures import RefusedError
+from holdfast.host.live import Live
 from holdfast.host.nodes import Absent, File, Folder, Symlink
+from holdfast.host.plan import Plan
+from holdfast.host.rooted import RootDirectory
+from holdfast.host.state import STATE_VERSION, State
+from holdfast.host.steps import CoverFiles, CreateTmpfiles
+from holdfast.host.systemd import Systemd
+from holdfast.host.trial import as_trial
+from tests.host.roots import blobs_of, make_root
 
 A, B = File(digest_bytes(b"a")), File(digest_bytes(b"b"))
 
@@ -89,3 +103,55 @@ def test_links_lead_to_what_they_would_lead_to() -> None:
 def test_what_has_no_place(action: Action, why: str) -> None:
     _, problems = cover([_new("/etc/a/fine"), action])
     assert len(problems) == 1 and why in problems[0]
+
+
+def test_nothing_is_mounted_where_others_could_put_a_link(tmp_path: Path) -> None:
+    mine = tmp_path / "home"
+    mine.mkdir()
+    mine.chmod(0o777)
+    with RootDirectory(Path("/")) as root:
+        live = Live(root, Path("/"), None, blobs_of())
+        step, problems = cover(
+            [_changed("/etc/motd"), _changed(f"{mine}/file"), _new("/etc/systemd/system/a")]
+        )
+        assert not problems
+        found = check(step, live)
+    assert len(found) == 1 and f"{mine}/file cannot be tried" in found[0]
+
+
+MOUNTS = """\
+20 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 20 0:50 / /run/holdfast/trial/files rw shared:9 - tmpfs holdfast-trial rw
+31 20 0:51 / /etc/a\\040b ro shared:9 - overlay holdfast-trial ro
+32 20 0:52 / /home/ann/mnt rw shared:9 - fuse.sshfs holdfast-trial rw
+"""
+
+
+def test_what_somebody_calls_by_our_name_is_not_ours(tmp_path: Path) -> None:
+    root_path = make_root(tmp_path / "root", {"proc/self/mountinfo": MOUNTS})
+    with RootDirectory(root_path) as root:
+        live = Live(root, root_path, None, blobs_of())
+        assert read_mounts(live) == (
+            ("/", False),
+            ("/run/holdfast/trial/files", True),
+            ("/etc/a b", True),
+            ("/home/ann/mnt", False),
+        )
+        # What somebody mounted over ours is not unmounted in its place.
+        over = MOUNTS + "33 31 0:53 / /etc/a\\040b rw shared:9 - tmpfs tmpfs rw\n"
+        (root_path / "proc/self/mountinfo").write_text(over)
+        with pytest.raises(HoldfastError, match="something else is mounted over /etc/a b"):
+            undo(CoverFiles((), ()), live)
+
+
+def test_rules_for_temporary_files_leave_nothing_on_the_disk(tmp_path: Path) -> None:
+    root_path = make_root(tmp_path / "root", {"proc/self/mountinfo": MOUNTS})
+    nothing = digest_bytes(b"")
+    made = CreateTmpfiles("do", {"/run/a": "", "/var/lib/b": "", "/tmp/c": ""})
+    plan = Plan((), (), {}, State(STATE_VERSION, 1, nothing))
+    with RootDirectory(root_path) as root:
+        systemd = cast("Systemd", object())  # there is one; nothing is asked of it
+        live = Live(root, root_path, systemd, blobs_of(), running=True)
+        with pytest.raises(RefusedError) as caught:
+            as_trial(Arranged(plan, (made,)), live, None, None)
+    assert caught.value.details == "- /var/lib/b: what a rule of tmpfiles.d(5) makes there would stay"

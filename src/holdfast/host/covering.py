@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from holdfast.base import process
-from holdfast.base.errors import explain_os_errors
+from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.host.actions import Action, Drop, Keep, MakeDirectory, PutFile, PutLink, SetDirectory
 from holdfast.host.content import Contents, remove_directory, set_directory
 from holdfast.host.live import Live
@@ -133,7 +133,29 @@ def check(step: CoverFiles, live: Live) -> tuple[str, ...]:
     for layer in step.layers:
         below = [point for point in points if point.startswith(f"{layer.directory}/")]
         problems += [f"{layer.directory} cannot be covered: {point} is mounted in it" for point in below]
+    for path in (
+        *(one.path for one in step.pieces if one.how == "bind"),
+        *(one.place for one in step.pieces if one.how == "run"),
+        *(layer.directory for layer in step.layers),
+    ):
+        loose = _loose_directory(path)
+        if loose:
+            why = f"others than root can change {loose}, and lead a mount elsewhere meanwhile"
+            problems.append(f"{path} cannot be tried: {why}")
     return tuple(problems)
+
+
+def _loose_directory(path: str) -> str:
+    """The outermost directory above that somebody other than root can put something else into; mount(2) would follow their links."""
+    for parent in (*Path(path).parents,)[::-1]:
+        try:
+            found = parent.lstat()
+        except FileNotFoundError:
+            return ""  # it is made by us
+        group = found.st_mode & stat.S_IWGRP and found.st_gid != 0
+        if found.st_uid != 0 or found.st_mode & stat.S_IWOTH or group or not stat.S_ISDIR(found.st_mode):
+            return str(parent)
+    return ""
 
 
 def read_mounts(live: Live) -> tuple[tuple[str, bool], ...]:
@@ -144,7 +166,9 @@ def read_mounts(live: Live) -> tuple[tuple[str, bool], ...]:
     for line in lines:
         head, _, tail = line.partition(" - ")
         point = head.split()[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
-        found.append((point.encode("latin-1").decode("utf-8", "surrogateescape"), tail.split()[1] == _NAME))
+        kind, source = tail.split()[:2]
+        ours = source == _NAME and kind in ("tmpfs", "overlay")  # anybody may call one of FUSE by our name
+        found.append((point.encode("latin-1").decode("utf-8", "surrogateescape"), ours))
     return tuple(found)
 
 
@@ -222,12 +246,20 @@ def undo(step: Step, live: Live) -> None:
     """Let everything be seen again as it is.
 
     Raises:
-        HoldfastError: the kernel refuses.
+        HoldfastError: the kernel refuses, or somebody has mounted something over ours.
     """
     assert isinstance(step, CoverFiles)
-    for point, ours in reversed(read_mounts(live)):
-        if ours:
-            process.run(["umount", "--lazy", "--", point])
+    while True:
+        mounts = read_mounts(live)  # anew each time: where mounts propagate, one goes with another
+        ours = [point for point, is_ours in mounts if is_ours]
+        if not ours:
+            break
+        if not dict(mounts)[ours[-1]]:  # umount(8) takes the last one at a point
+            raise HoldfastError(
+                f"something else is mounted over {ours[-1]}, which the trial covers",
+                resolution=f"Unmount it (`umount {ours[-1]}`), then run the command again.",
+            )
+        process.run(["umount", "--lazy", "--", ours[-1]])
     for piece in reversed(step.pieces):
         if piece.how == "run":
             _take_away(Path(piece.place), piece.node)

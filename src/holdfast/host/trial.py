@@ -24,7 +24,7 @@ from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
 from holdfast.host.packages.change import PackageChange
 from holdfast.host.state import AccountRecord, State
-from holdfast.host.steps import ChangeFiles, CoverFiles, DecryptSecret, RunTasks, Step
+from holdfast.host.steps import ChangeFiles, CoverFiles, CreateTmpfiles, DecryptSecret, RunTasks, Step
 from holdfast.host.transaction import execute_trial, recover
 from holdfast.manifest.document import manifest_digest
 
@@ -94,6 +94,9 @@ def as_trial(arranged: Arranged, live: Live, state: State | None, packages: Pack
             problems += [f"task {name}: what it does would stay" for name in (*step.tasks, *step.dropped)]
         elif isinstance(step, DecryptSecret) and not step.path.startswith("/run/"):
             problems.append(f"{step.path}: a secret can be tried only below /run")
+        elif isinstance(step, CreateTmpfiles):
+            stays = [path for path in sorted(step.made) if not path.startswith(("/run/", "/tmp/"))]
+            problems += [f"{path}: what a rule of tmpfiles.d(5) makes there would stay" for path in stays]
         steps.append(step)
     if problems:
         raise RefusedError(
