@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from holdfast.base.digests import Digest, digest_stream
 from holdfast.base.errors import HoldfastError
+from holdfast.host import rooted
 from holdfast.host.nodes import Folder
 from holdfast.host.owned import read_owned
 from holdfast.host.retiring import Owned
@@ -142,3 +145,21 @@ def test_nobody_is_locked_out(tmp_path: Path) -> None:
         run(a_manifest(users={"bob": admin}, target="ann@box"), root)
     assert snapshot(root) == before
     run(a_manifest(users={"bob": admin}, target="bob@box"), root)
+
+
+@pytest.mark.parametrize("name", [".profile", "disk"])
+def test_files_of_any_size_keep_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def reading(stream: BinaryIO) -> Digest:
+        assert os.fstat(stream.fileno()).st_size < 1 << 20, "it is read"
+        return digest_stream(stream)
+
+    monkeypatch.setattr(rooted, "digest_stream", reading)
+    root = make_root(tmp_path / "root")
+    run(a_manifest(users={"ann": ANN}), root)
+    with (root / "home/ann" / name).open("ab") as file:
+        file.truncate(1 << 40)
+    os.chown(root / "home/ann" / name, 1000, 1000)
+    run(a_manifest(), root)
+    assert "ann:x:1000:1000::/home/ann:/usr/sbin/nologin" in (root / "etc/passwd").read_text()

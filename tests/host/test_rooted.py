@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
+from holdfast.host import rooted
 from holdfast.host.nodes import Absent, File, Folder, Symlink
 from holdfast.host.rooted import RootDirectory
 from holdfast.manifest.model import TextFile, User
@@ -96,3 +97,17 @@ def test_scan_says_what_is_there(tmp_path: Path) -> None:
         assert directory.scan("/lib").keys() == {"systemd"}
         assert directory.scan("/nothing") == {}
         assert isinstance(directory.locate("/bin/bash").node, File)
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    glance = rooted._glance
+
+    def exchanging(directory: int, name: str) -> object:
+        (tmp_path / "file").unlink()
+        os.mkfifo(tmp_path / "file")
+        return glance(directory, name)
+
+    monkeypatch.setattr(rooted, "_glance", exchanging)
+    with RootDirectory(tmp_path) as root:
+        assert root.read("/file") is None

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from holdfast.base.errors import HoldfastError
 from holdfast.host.ending import Ending
 from holdfast.host.nodes import File, Folder, Node, Symlink
 from holdfast.host.retiring import Owned
@@ -92,12 +93,15 @@ class _Looking:
             self._ignored |= nodes.keys()
 
     def _untouched(self, home: str, below: str, nodes: dict[str, Node], skeleton: Mapping[str, Node]) -> bool:
-        located = self._root.locate(f"{home}/{below}".rstrip("/"))
-        for name in located.names:
+        for name, node in self._root.scan(f"{home}/{below}".rstrip("/")).items():
             relative = f"{below}{name}"
             path = f"{home}/{relative}"
-            node = self._root.locate(path).node
             managed = self._managed.get(path)
+            if isinstance(node, File):
+                # Only what may be ours is read: files in a home can be as large as their owner likes.
+                if managed is None and self._size(path) != self._size(f"/etc/skel/{relative}"):
+                    return False
+                node = self._root.locate(path).node
             if managed is not None:
                 if managed != node:
                     return False
@@ -108,6 +112,11 @@ class _Looking:
             if isinstance(node, Folder) and not self._untouched(home, f"{relative}/", nodes, skeleton):
                 return False
         return True
+
+    def _size(self, path: str) -> int:
+        with suppress(FileNotFoundError, HoldfastError), self._root.parent(path) as (directory, name):
+            return os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+        return -1
 
     def running(self) -> None:
         """Processes, of the machine that this runs on, if that is the root's."""

@@ -79,7 +79,10 @@ class RootDirectory:
         Raises:
             OSError: the root cannot be read.
         """
-        walk = _Walk(self._descriptor, self.owner, path, ignoring, follow)
+        return self._walk(path, ignoring, follow, _read_file)
+
+    def _walk(self, path: str, ignoring: frozenset[str], follow: bool, read: _ReadFile) -> Located:
+        walk = _Walk(self._descriptor, self.owner, path, ignoring, follow, read)
         try:
             return walk.run()
         finally:
@@ -120,12 +123,16 @@ class RootDirectory:
         Raises:
             FileNotFoundError: it is not there, or it is no regular file.
         """
-        located = self.locate(path, follow=True)
+        located = self._walk(path, frozenset(), True, _glance)
         if not isinstance(located.node, File):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         with self.parent(located.real) as (directory, name):
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            descriptor = os.open(
+                name, _READ, dir_fd=directory
+            )  # it may be a pipe by now: that is not waited for
             with os.fdopen(descriptor, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
                 yield stream
 
     def read(self, path: str) -> bytes | None:
@@ -213,11 +220,29 @@ def _no_hash(_directory: int, _name: str, status: os.stat_result) -> File:
     return File(_EMPTY, _mode(status), status.st_uid, status.st_gid)
 
 
+_ReadFile = Callable[[int, str], "tuple[File, Mapping[str, str]]"]
+"""What a regular file is, and its extended attributes, of its directory and name."""
+
+
+def _read_file(directory: int, name: str) -> tuple[File, Mapping[str, str]]:
+    descriptor = os.open(name, _READ, dir_fd=directory)
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        node = File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)
+        return node, read_attributes(descriptor)
+
+
+def _glance(_directory: int, _name: str) -> tuple[File, Mapping[str, str]]:
+    return File(_EMPTY), {}
+
+
 class _Walk:
     """One resolution of one path: a stack of open directories, and the components still to go."""
 
-    def __init__(self, root: int, owner: int, path: str, ignoring: frozenset[str], follow: bool) -> None:
-        self._root, self._owner, self._path = root, owner, path
+    def __init__(
+        self, root: int, owner: int, path: str, ignoring: frozenset[str], follow: bool, read: _ReadFile
+    ) -> None:
+        self._root, self._owner, self._path, self._read = root, owner, path, read
         self._ignoring, self._follow = ignoring, follow
         self._names: list[str] = []
         self._stack: list[int] = [os.dup(root)]
@@ -249,7 +274,10 @@ class _Walk:
             if not isinstance(found, Folder):
                 if self._todo:
                     return Located(self._path, Absent(), blocked=f"{real} is {_article(found)}")
-                return self._file(real, name) if isinstance(found, File) else Located(real, found)
+                if not isinstance(found, File):
+                    return Located(real, found)
+                file, attributes = self._read(self._stack[-1], name)
+                return Located(real, file, attributes=attributes)
             self._enter(name)
         status = os.fstat(self._stack[-1])
         node = Folder(_mode(status), status.st_uid, status.st_gid)
@@ -264,13 +292,6 @@ class _Walk:
             return _node(self._stack[-1], name, status, _no_hash)
         except FileNotFoundError:
             return Absent()
-
-    def _file(self, real: str, name: str) -> Located:
-        descriptor = os.open(name, _READ, dir_fd=self._stack[-1])
-        with os.fdopen(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            node = File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)
-            return Located(real, node, attributes=read_attributes(descriptor))
 
     def _enter(self, name: str) -> None:
         self._stack.append(os.open(name, _DIRECTORY, dir_fd=self._stack[-1]))

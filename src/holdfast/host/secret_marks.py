@@ -6,13 +6,14 @@ The key is random and never leaves the machine, so that a recorded hash says not
 from __future__ import annotations
 
 import hmac
+import io
 import json
 import os
 import secrets
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from holdfast.base.atomic import write_atomically
 from holdfast.base.codec import canonical_json
@@ -27,6 +28,7 @@ from holdfast.host.state import State
 
 _MARKS = "secrets"
 _KEY = "key"
+_CHUNK = 1 << 20
 
 
 def mark(live: Live, path: str, source: str, plain: bytes) -> None:
@@ -39,7 +41,7 @@ def mark(live: Live, path: str, source: str, plain: bytes) -> None:
     with explain_os_errors("note what was decrypted"):
         directory.mkdir(0o700, parents=True, exist_ok=True)
         key = _key(directory)
-        document = {"mac": _mac(key, plain), "path": path, "source": source}
+        document = {"mac": _mac(key, io.BytesIO(plain)), "path": path, "source": source}
         write_atomically(directory / _name(path), canonical_json(document), mode=0o600)
 
 
@@ -51,8 +53,11 @@ def _key(directory: Path) -> bytes:
     return key
 
 
-def _mac(key: bytes, plain: bytes) -> str:
-    return hmac.new(key, plain, "sha256").hexdigest()
+def _mac(key: bytes, plain: BinaryIO) -> str:
+    state = hmac.new(key, digestmod="sha256")
+    while chunk := plain.read(_CHUNK):  # in pieces: whose secret it is may have made it as large as they like
+        state.update(chunk)
+    return state.hexdigest()
 
 
 def _name(path: str) -> str:
@@ -75,9 +80,10 @@ def read_changed(root: RootDirectory, state: State | None) -> frozenset[str]:
             if document is None or key is None:
                 continue
             known = cast("dict[str, str]", json.loads(document))
-            is_this = known["source"] == managed.node.source
-            if is_this and not hmac.compare_digest(known["mac"], _mac(key, root.read(path) or b"")):
-                found.add(path)
+            if known["source"] == managed.node.source:
+                with suppress(FileNotFoundError), root.open(path) as plain:
+                    if not hmac.compare_digest(known["mac"], _mac(key, plain)):
+                        found.add(path)
     return frozenset(found)
 
 
