@@ -190,3 +190,9 @@ def test_a_system_that_is_made_gets_what_nobody_declared_and_keeps_it(tmp_path: 
     with open_live(root, blobs=blobs_of()) as live:
         more = a_manifest(identity=ASSUMED, files={"/x": TextFile("")})
         assert [file.path for file in operations.plan(live, Wanted(more)).files] == ["/x"]
+        # Also where the state is of a time when it did not tell.
+        state = root / "var/lib/holdfast/host/state.json"
+        told = state.read_text()
+        assert '"built":true' in told
+        state.write_text(told.replace('"built":true,', ""))
+        assert [file.path for file in operations.plan(live, Wanted(more)).files] == ["/x"]

@@ -170,8 +170,16 @@ def _read_identity(
         etc_timezone=isinstance(root.locate("/etc/timezone").node, File),
         locale_found=is_built_in(locale) or _has_locale(root, locale),
         said=frozenset(_said(root, manifest.identity)) - set(state.paths if state else ()),
-        kept=frozenset() if new or (state and state.built) else frozenset(manifest.identity.assumed),
+        kept=frozenset() if new or _was_built(state) else frozenset(manifest.identity.assumed),
     )
+
+
+def _was_built(state: State | None) -> bool:
+    """Whether the system was made by a build. States did not always say so: a machine that was there before has had a name then."""
+    if state is None:
+        return False
+    hostname = state.paths.get("/etc/hostname")
+    return state.built or (hostname is not None and isinstance(hostname.before, Absent))
 
 
 def _said(root: RootDirectory, identity: Identity) -> Iterable[str]:
