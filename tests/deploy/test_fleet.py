@@ -23,6 +23,7 @@ def fleet(failing: set[int], policy: Policy, begun: list[int] | None = None) -> 
         policy=policy,
         begun=(begun if begun is not None else []).append,
         ended=lambda result: None,
+        abandon=lambda: None,
     )
 
 
@@ -57,7 +58,14 @@ def test_results_are_in_order_whoever_ends_first() -> None:
             gate.set()
         return HostResult(str(item), None, "unchanged")
 
-    run = Fleet(work, work, policy=Policy(parallel=4), begun=lambda _: None, ended=lambda _: None)
+    run = Fleet(
+        work,
+        work,
+        policy=Policy(parallel=4),
+        begun=lambda _: None,
+        ended=lambda _: None,
+        abandon=lambda: None,
+    )
     assert [result.name for result in run.run(range(4))] == ["0", "1", "2", "3"]
 
 
@@ -99,8 +107,37 @@ def test_never_more_at_a_time_than_allowed() -> None:
             now -= 1
         return HostResult(str(item), None, "changed")
 
-    Fleet(work, work, policy=Policy(parallel=3), begun=lambda _: None, ended=lambda _: None).run(range(12))
+    Fleet(
+        work,
+        work,
+        policy=Policy(parallel=3),
+        begun=lambda _: None,
+        ended=lambda _: None,
+        abandon=lambda: None,
+    ).run(range(12))
     assert 1 < most <= 3
+
+
+def test_who_is_interrupted_waits_for_nobody() -> None:
+    abandoned, ended = threading.Event(), list[HostResult]()
+
+    def work(item: int) -> HostResult:
+        if item == 0:
+            raise KeyboardInterrupt
+        assert abandoned.wait(10)
+        return HostResult(str(item), None, "unreachable", 8)
+
+    run = Fleet(
+        work,
+        work,
+        policy=Policy(parallel=2),
+        begun=lambda _: None,
+        ended=ended.append,
+        abandon=abandoned.set,
+    )
+    with pytest.raises(KeyboardInterrupt):
+        run.run(range(9))
+    assert ended == []
 
 
 def test_the_exit_code_is_that_of_the_worst() -> None:

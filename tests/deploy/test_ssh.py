@@ -5,7 +5,7 @@ import pytest
 from holdfast.base.errors import HoldfastError
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.ssh import SshSettings, SshTransport, explain, parse_destination, parse_option
-from holdfast.deploy.transport import run
+from holdfast.deploy.transport import Ran, run
 
 
 @pytest.mark.parametrize("text", ["", "-oProxyCommand=reboot", "a b", "a\nb"])
@@ -40,6 +40,17 @@ def test_what_ssh_complains_of(said: str, brief: str) -> None:
     assert brief in error.brief
     assert said in error.details
     assert error.resolution
+
+
+def test_a_connection_that_was_there_is_lost() -> None:
+    transport = SshTransport("root@web", SshSettings())
+    with pytest.raises(UnreachableError, match="connection to root@web failed"):
+        transport.judge(Ran(255, b"", ("Connection closed",)))
+    transport.judge(Ran(1, b"", ()))
+    with pytest.raises(UnreachableError, match="was lost") as caught:
+        transport.judge(Ran(255, b"", ("Connection closed",)))
+    assert "holdfast follow --target-host root@web" in caught.value.resolution
+    transport.close()
 
 
 def test_a_closed_port_is_told_and_nothing_stays() -> None:

@@ -198,6 +198,13 @@ class Conversation:
         self.stdout: IO[bytes] = process.stdout
         self._process, self._reader = process, reader
 
+    def end(self) -> None:
+        """Ask the program to end now, from any thread; whoever talks with it finds it gone."""
+        with suppress(
+            ProcessLookupError, PermissionError
+        ):  # root's, such as sudo(8): that ends with its stdin
+            self._process.terminate()
+
     def finish(self) -> int:
         """Close its stdin, wait until it ends and everything on stderr is read, and return its exit code."""
         with suppress(BrokenPipeError):

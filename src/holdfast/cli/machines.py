@@ -239,6 +239,7 @@ def perform(
     from holdfast.deploy.fleet import Fleet, Policy, parse_batch
     from holdfast.deploy.working import Surroundings, skip, work
     from holdfast.engine.archive import engine_archive
+    from holdfast.engine.arguments import changes
     from holdfast.store import open_store
 
     policy = Policy(reach.parallel, parse_batch(reach.batch) if reach.batch else None, reach.max_failures)
@@ -256,11 +257,22 @@ def perform(
         root=reach.root,
         terminal=_prepare_sudo(reach, aims),
     )
-    with show_progress(as_json=reach.as_json, verbose=reach.verbose), outcomes.watch(jobs, reach) as watch:
-        fleet = Fleet(
-            lambda job: work(job, around), skip, policy=policy, begun=watch.begun, ended=watch.ended
-        )
-        results = fleet.run(jobs)
+    watch = outcomes.Watch(len(jobs))
+    fleet = Fleet(
+        lambda job: work(job, around),
+        skip,
+        policy=policy,
+        begun=watch.begun,
+        ended=watch.ended,
+        abandon=around.connections.abandon,
+    )
+    with show_progress(as_json=reach.as_json, verbose=reach.verbose):
+        try:
+            results = fleet.run(jobs)
+        except KeyboardInterrupt:
+            if not changes(words) or not watch.under_way:
+                raise
+            raise outcomes.interrupted(watch.under_way) from None
     return _show(results, reach, planning=planning)
 
 

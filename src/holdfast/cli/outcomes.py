@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.base.codec import JSON
+from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import describe_amount
 from holdfast.base.events import message
 from holdfast.cli.output import write_json, write_table
 from holdfast.deploy.results import HostResult, State
+from holdfast.deploy.transport import LOCAL
+from holdfast.engine.exits import Exit
+from holdfast.host.own_units import SWITCH_UNIT
 
 if TYPE_CHECKING:
-    from holdfast.cli.machines import Reach
     from holdfast.deploy.working import Job
 
 _WORDS: dict[State, tuple[str, str]] = {
@@ -50,21 +52,30 @@ class Watch:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
+        self.under_way: list[str] = []
+        """Machines that have begun and not ended."""
 
     def begun(self, job: Job) -> None:
-        pass
+        self.under_way.append(job.name)
 
     def ended(self, result: HostResult) -> None:
         self._done += 1
+        if result.name in self.under_way:  # else it was skipped
+            self.under_way.remove(result.name)
         if self._total > 1:
             text = f"{result.name}: {_WORDS[result.state][0]} ({self._done} of {self._total})"
             message(text, level="info" if result.fine else "warning")
 
 
-@contextmanager
-def watch(jobs: Sequence[Job], _reach: Reach) -> Generator[Watch]:
-    """Follow the machines during the body."""
-    yield Watch(len(jobs))
+def interrupted(names: Sequence[str]) -> HoldfastError:
+    """^C while machines were being changed, which they are in units of their own."""
+    hosts = [f" --target-host {name}" for name in names if name != LOCAL]
+    error = HoldfastError(
+        f"interrupted: a change that had begun goes on, on {', '.join(names)}",
+        resolution=f"`holdfast follow{''.join(hosts)}` shows how it ends; `systemctl stop {SWITCH_UNIT}` there stops it and takes it back.",
+    )
+    error.exit_code = Exit.INTERRUPTED
+    return error
 
 
 def write_results_json(results: Sequence[HostResult]) -> None:

@@ -77,11 +77,17 @@ class Fleet(Generic[T]):
         policy: Policy,
         begun: Callable[[T], None],
         ended: Callable[[HostResult], None],
+        abandon: Callable[[], None],
     ) -> None:
-        """``work`` returns failures and raises nothing; ``skip`` makes the result of what was not begun."""
+        """``work`` returns failures and raises nothing; ``skip`` makes the result of what was not begun.
+
+        ``abandon`` lets ``work`` end soon wherever it is under way: the whole is interrupted. Calls of ``begun`` and ``ended``
+        never overlap.
+        """
         self._work, self._skip, self._policy = work, skip, policy
-        self._begun, self._ended = begun, ended
+        self._begun, self._ended, self._abandon = begun, ended, abandon
         self._failures = 0
+        self._interrupted = False
         self._lock = threading.Lock()
 
     def run(self, items: Sequence[T]) -> tuple[HostResult, ...]:
@@ -104,7 +110,9 @@ class Fleet(Generic[T]):
                 for future in as_completed(futures):
                     results[futures[future]] = future.result()
             except BaseException:
+                self._interrupted = True
                 pool.shutdown(wait=False, cancel_futures=True)
+                self._abandon()
                 raise
         return [results[place] for place in range(len(wave))]
 
@@ -113,15 +121,17 @@ class Fleet(Generic[T]):
             stopped = self._policy.stops(self._failures, between_waves=False)
         if stopped:
             return self._skipped(item)
-        self._begun(item)
+        with self._lock:
+            self._begun(item)
         result = self._work(item)
-        if not result.fine:
-            with self._lock:
-                self._failures += 1
-        self._ended(result)
+        with self._lock:
+            self._failures += not result.fine
+            if not self._interrupted:  # else it is not known what becomes of it
+                self._ended(result)
         return result
 
     def _skipped(self, item: T) -> HostResult:
         result = self._skip(item)
-        self._ended(result)
+        with self._lock:
+            self._ended(result)
         return result

@@ -16,7 +16,7 @@ from holdfast.base.process import Conversation
 from holdfast.base.records import dataclass
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights, with_rights
-from holdfast.deploy.transport import OnLine, Ran, Transport, passed_on, write_prelude
+from holdfast.deploy.transport import OnLine, Ran, Transport, UnderWay, passed_on, write_prelude
 
 _ENVIRONMENT = (
     *("HOME", "USER", "LOGNAME", "PATH", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"),
@@ -71,6 +71,8 @@ class SshTransport:
         self.name = parse_destination(destination)
         self.rights = Rights()
         self._settings = settings
+        self._under_way = UnderWay()
+        self._reached = False
         self._directory = Path(tempfile.mkdtemp(prefix="holdfast-ssh-")) if shared else None
 
     @contextmanager
@@ -82,13 +84,19 @@ class SshTransport:
         if as_root:
             words, prelude = with_rights(words, self.rights)
         argv = [*self._ssh(), "--", self.name, shlex.join(words)]
-        with process.converse(argv, on_error_line=on_error_line, env=passed_on(_ENVIRONMENT)) as talk:
+        with (
+            process.converse(argv, on_error_line=on_error_line, env=passed_on(_ENVIRONMENT)) as talk,
+            self._under_way.noting(talk),
+        ):
             write_prelude(talk, prelude)
             yield talk
 
     def judge(self, ran: Ran) -> None:
-        if ran.code == _OWN_EXIT:
-            raise explain(self.name, "\n".join(ran.errors))
+        if ran.code != _OWN_EXIT:
+            self._reached = True
+            return
+        said = "\n".join(ran.errors)
+        raise lost(self.name, said) if self._reached else explain(self.name, said)
 
     def fresh(self) -> Transport | None:
         other = SshTransport(self.name, self._settings, shared=False)
@@ -103,6 +111,10 @@ class SshTransport:
                 argv = ["ssh", "-o", f"ControlPath={self._socket}", "-O", "exit", "--", self.name]
                 process.run(argv, env=passed_on(_ENVIRONMENT), check=False, timeout=10)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def abandon(self) -> None:
+        self._under_way.abandon()
+        self.close()  # the process that all commands share holds their pipes, too
 
     @property
     def _socket(self) -> Path:
@@ -168,6 +180,16 @@ _TROUBLES: tuple[tuple[str, str, str], ...] = (
         "Check that the machine runs, and the network between here and there.",
     ),
 )
+
+
+def lost(name: str, said: str) -> UnreachableError:
+    """The connection ended in the middle of something (pure)."""
+    return UnreachableError(
+        f"the connection to {name} was lost",
+        details=said.strip(),
+        resolution="Run the command again. A change that had begun goes on there: "
+        f"`holdfast follow --target-host {name}` shows how it ends.",
+    )
 
 
 def explain(name: str, said: str) -> UnreachableError:

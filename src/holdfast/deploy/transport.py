@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -67,6 +68,37 @@ class Transport(Protocol):
         """Give up the connection."""
         ...
 
+    def abandon(self) -> None:
+        """End what is under way and begin nothing more, from any thread: whoever waits for it finds the connection lost."""
+        ...
+
+
+class UnderWay:
+    """The conversations with one machine, for whoever has to end them from another thread."""
+
+    def __init__(self) -> None:
+        self._talks: set[Conversation] = set()
+        self._lock = threading.Lock()
+        self._abandoned = False
+
+    @contextmanager
+    def noting(self, talk: Conversation) -> Generator[Conversation]:
+        with self._lock:
+            self._talks.add(talk)
+            if self._abandoned:
+                talk.end()
+        try:
+            yield talk
+        finally:
+            with self._lock:
+                self._talks.discard(talk)
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._abandoned = True
+            for talk in self._talks:
+                talk.end()
+
 
 def run(
     transport: Transport,
@@ -102,6 +134,7 @@ class LocalTransport:
 
     def __init__(self) -> None:
         self.rights = Rights()
+        self._under_way = UnderWay()
 
     @contextmanager
     def start(
@@ -111,7 +144,10 @@ class LocalTransport:
         prelude = b""
         if as_root:
             words, prelude = with_rights(words, self.rights)
-        with process.converse(words, on_error_line=on_error_line, env=passed_on(_PASSED_TO_SUDO)) as talk:
+        with (
+            process.converse(words, on_error_line=on_error_line, env=passed_on(_PASSED_TO_SUDO)) as talk,
+            self._under_way.noting(talk),
+        ):
             write_prelude(talk, prelude)
             yield talk
 
@@ -123,6 +159,9 @@ class LocalTransport:
 
     def close(self) -> None:
         pass
+
+    def abandon(self) -> None:
+        self._under_way.abandon()
 
 
 def passed_on(names: Sequence[str]) -> Mapping[str, str]:

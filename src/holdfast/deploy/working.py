@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 
@@ -20,7 +22,6 @@ from holdfast.engine.archive import Engine
 from holdfast.engine.launch import start_script
 from holdfast.store import Artifact, Store
 
-_CONFIRM_TRIES = 3
 _PAUSE_SECONDS = 2.0
 
 Packages = frozenset[tuple[str, str, str]]
@@ -50,6 +51,32 @@ class Job:
     """The change is confirmed over a connection of its own, within so many seconds."""
 
 
+class Connections:
+    """The ways to machines that are in use, closed afterwards. All can be abandoned at once, from any thread."""
+
+    def __init__(self) -> None:
+        self._open: set[Transport] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def using(self, transport: Transport) -> Generator[Transport]:
+        with self._lock:
+            self._open.add(transport)
+        try:
+            yield transport
+        finally:
+            with self._lock:
+                self._open.discard(transport)
+            transport.close()
+
+    def abandon(self) -> None:
+        """Whoever works over one of them finds it lost."""
+        with self._lock:
+            found = tuple(self._open)
+        for transport in found:
+            transport.abandon()
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What all machines of a command share."""
@@ -64,6 +91,7 @@ class Surroundings:
     """Work on this root file system, which does not run, instead of on this machine."""
     terminal: bool = False
     """sudo on this machine may ask the person."""
+    connections: Connections = field(default_factory=lambda: Connections())
 
 
 def work(job: Job, around: Surroundings) -> HostResult:
@@ -109,11 +137,8 @@ class _Run:
         title = f"{self.job.name}: {self.job.verb[0]}" if self.around.many else f"On {self.job.name}"
         with stage(title):
             relay = Relay(f"{self.job.name}: " if self.around.many else "")
-            transport = self.job.transport()
-            try:
+            with self.around.connections.using(self.job.transport()) as transport:
                 return self._work(transport, relay)
-            finally:
-                transport.close()
 
     def _work(self, transport: Transport, relay: Relay) -> Answer:
         job, around = self.job, self.around
@@ -156,26 +181,26 @@ class _Run:
             message(f"Unless you run `holdfast confirm` within {seconds} s, the change is taken back")
             return
         deadline = time.monotonic() + seconds
-        last: UnreachableError | None = None
-        try:
-            with stage(f"Confirming {self.job.name} over a new connection"):
-                for attempt in range(_CONFIRM_TRIES):
-                    try:
-                        calling.call(fresh, script, ["confirm"], Relay())
-                        return
-                    except UnreachableError as error:
-                        last = error
-                        if attempt < _CONFIRM_TRIES - 1 and time.monotonic() + _PAUSE_SECONDS < deadline:
-                            time.sleep(_PAUSE_SECONDS)
-                assert last is not None
+        with (
+            stage(f"Confirming {self.job.name} over a new connection"),
+            self.around.connections.using(fresh),
+        ):
+            while True:
+                try:
+                    calling.call(fresh, script, ["confirm"], Relay())
+                    return
+                except UnreachableError as error:
+                    if time.monotonic() + _PAUSE_SECONDS < deadline:
+                        time.sleep(_PAUSE_SECONDS)  # a network or an sshd that starts again takes its time
+                        continue
+                    brief, details = "cannot be reached any more", str(error)
+                except HoldfastError as error:
+                    brief, details = "the change could not be confirmed", str(error)
                 raise UnconfirmedError(
-                    f"{self.job.name} was changed and cannot be reached any more: "
-                    f"it takes the change back by itself within {seconds} s",
-                    details=str(last),
+                    f"{self.job.name} was changed and {brief}: it takes the change back by itself",
+                    details=details,
                     resolution="Correct the definition: it must leave a way to the machine.",
                 )
-        finally:
-            fresh.close()
 
 
 def _waits(answer: Answer) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,6 +174,12 @@ def make_parser() -> Parser:
 def verb_of(options: argparse.Namespace) -> Verb:
     """The table's entry for what was parsed."""
     return GENERATIONS[options.generations_verb] if options.generations_verb else VERBS[options.verb]
+
+
+def changes(words: Sequence[str]) -> bool:
+    """Whether a verb with its arguments, as the author's side writes them, changes the machine (pure)."""
+    table, name = (GENERATIONS, words[1]) if words[0] == "generations" else (VERBS, words[0])
+    return table[name].changes and "--dry-run" not in words
 
 
 def _add(commands: argparse._SubParsersAction[Parser], name: str, verb: Verb) -> None:  # pyright: ignore[reportPrivateUsage]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
@@ -12,6 +13,7 @@ from holdfast.engine.outcome import Outcome
 
 if TYPE_CHECKING:
     from holdfast.base.style import Style
+    from holdfast.engine.outcome import Place
 
 
 def version(_options: argparse.Namespace, _style: Style) -> Outcome:
@@ -60,25 +62,34 @@ def facts(options: argparse.Namespace, _style: Style) -> Outcome:
 
 def status(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast status`."""
-    from holdfast.engine import runs
     from holdfast.engine.exits import Exit
     from holdfast.engine.outcome import Place
     from holdfast.host import operations, report
 
     place = Place(options.root)
+    working = _under_way(place)
     with place.live() as live:
         found = operations.status(live)
-    last = runs.last() if place.is_running else None
-    working = last.request if last is not None and last.process is not None else None
+    working = working or _under_way(place)
     lines = report.render_status(found, style)
-    if working is not None:
-        lines.append(style("warning", f"A change is under way: {working}. `holdfast follow` shows it."))
+    if working:  # what it is changing at the moment was neither interrupted, nor changed by hand
+        found = replace(found, interrupted="", drift=())
+        about = style("warning", f"A change is under way: {working}. `holdfast follow` shows it.")
+        lines = [*lines[:1], about]
     pending = bool(found.drift) or found.interrupted != ""
     return Outcome(
-        {**report.every_field(found), "under_way": str(working) if working else None},
+        {**report.every_field(found), "under_way": working},
         tuple(lines),
         Exit.PENDING if options.detailed_exitcode and pending else Exit.DONE,
     )
+
+
+def _under_way(place: Place) -> str | None:
+    """The change that is being made at the moment."""
+    from holdfast.engine import runs
+
+    last = runs.last() if place.is_running else None
+    return str(last.request) if last is not None and last.process is not None else None
 
 
 def _source_version() -> str:

@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from holdfast.base.atomic import replace_link, write_atomically
@@ -37,7 +37,7 @@ class Request:
 
     def __str__(self) -> str:
         at = time.strftime("%H:%M:%S", time.localtime(self.started))
-        return f"`holdfast {' '.join(self.arguments)}`, started at {at}"
+        return f"`holdfast {' '.join(_for_people(self.arguments))}`, started at {at}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,16 @@ class Result:
     result: JSON
     lines: tuple[str, ...]
     error: dict[str, JSON] | None
+
+
+def _for_people(arguments: Sequence[str]) -> Iterator[str]:
+    """What somebody typed, without what the author's side adds to it (pure)."""
+    words = iter(arguments)
+    for word in words:
+        if word in ("--artifact", "--text"):
+            next(words, None)
+        elif word != "--json":
+            yield word
 
 
 class Run:
