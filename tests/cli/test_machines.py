@@ -34,10 +34,11 @@ def test_targets_that_make_no_sense(holdfast: CommandLine, tmp_path: Path) -> No
     assert "has no tag 'web'" in holdfast.fails("rollback", "--system", "tag:web")
     assert holdfast("deactivate", "--system", "a", "--root", str(tmp_path)) == 2
     assert holdfast("generations", "prune", "--keep", "0") == 2
-    assert "is no size of a batch" in holdfast.fails("switch", "a", "--batch", "x")
-    assert "is no option of ssh_config" in holdfast.fails(
-        "switch", "a", "--target-host", "x.invalid", "--ssh-option=-v"
-    )
+    assert holdfast("switch", "a", "--batch", "x") == 2
+    assert "is no size of a batch" in holdfast.err
+    for words in (("--ssh-option=-v",), ("--target-host", "a b"), ("--target-host=-oProxyCommand=reboot",)):
+        assert holdfast("switch", "a", "--target-host", "x.invalid", *words) == 2
+        assert "is no option of ssh_config" in holdfast.err or "is no machine" in holdfast.err
 
 
 def test_machines_are_those_of_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,7 @@ def test_a_person_with_sudo(author: Author) -> None:
     )
     assert wrong.returncode == 8
     assert b"does not let this user become root" in wrong.stderr
+    assert b"1 incorrect password attempt" in wrong.stderr
     run([HOLDFAST, *words, "--ask-sudo-password"], env=author.environment, cwd=author.home, stdin=b"hush\n")
     assert machine.read_file("/etc/motd.d/a") == "by ann\n"
     machine.fail("journalctl --no-pager | grep -w hush")

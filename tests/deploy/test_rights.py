@@ -28,5 +28,13 @@ def test_the_program_reads_its_own_input(tmp_path: Path, sudo: str) -> None:
     assert done.stdout == b"own\ninput\x00"
 
 
+def test_a_wrong_password_is_one_try(tmp_path: Path) -> None:
+    (tmp_path / "sudo").write_text("#!/bin/sh\nwhile IFS= read -r given; do echo try; done; exit 1\n")
+    (tmp_path / "sudo").chmod(0o755)
+    argv, prelude = with_rights(["id"], Rights("password", "wrong", tried=False))
+    done = run(argv, stdin=prelude, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert done.stdout == b"try\n"
+
+
 def test_a_password_is_not_shown() -> None:
     assert "hush" not in repr(Rights("password", "hush"))

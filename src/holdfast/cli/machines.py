@@ -15,6 +15,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
 from holdfast.cli.arguments import complete_system
 from holdfast.cli.progress import show_progress
+from holdfast.engine.exits import Exit
 
 if TYPE_CHECKING:
     from holdfast.deploy.results import HostResult
@@ -131,7 +132,9 @@ def machine_options(*, changing: bool, by_system: bool = False) -> Callable[[F],
             shared = {name: options.pop(name) for name in Reach.__dataclass_fields__ if name in options}
             for name in ("batch", "max_failures", "wait"):
                 shared.setdefault(name, None)
-            return function(*arguments, reach=Reach(**shared), **options)
+            reach = Reach(**shared)
+            _check(reach)
+            return function(*arguments, reach=reach, **options)
 
         made: Any = collected
         options = (*((_BY_SYSTEM,) if by_system else ()), *_TARGETS, *(_CHANGING if changing else ()))
@@ -140,6 +143,27 @@ def machine_options(*, changing: bool, by_system: bool = False) -> Callable[[F],
         return made  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _check(reach: Reach) -> None:
+    """Raises:
+    HoldfastError: something on the command line cannot be meant; with the exit code of wrong usage.
+    """
+    from holdfast.deploy.fleet import parse_batch
+
+    try:
+        if reach.batch:
+            parse_batch(reach.batch)
+        if reach.hosts or reach.ssh_options:
+            from holdfast.deploy.ssh import parse_destination, parse_option
+
+            for host in reach.hosts:
+                parse_destination(host)
+            for option in reach.ssh_options:
+                parse_option(option)
+    except HoldfastError as error:
+        error.exit_code = Exit.USAGE
+        raise
 
 
 @dataclass(frozen=True)
@@ -319,10 +343,20 @@ def _job(
 
 
 def _ask_password() -> str:
-    """From the terminal; where stdin is none, its first line."""
+    """From the terminal; where stdin is none, its first line.
+
+    Raises:
+        HoldfastError: there is none.
+    """
     if sys.stdin.isatty():
         return str(click.prompt("Password for sudo over there", hide_input=True, err=True))
-    return sys.stdin.readline().rstrip("\n")
+    password = sys.stdin.readline().rstrip("\n")
+    if not password:
+        raise HoldfastError(
+            "--ask-sudo-password: stdin is no terminal, and its first line is empty",
+            resolution="Run the command on a terminal, or write the password to its stdin.",
+        )
+    return password
 
 
 def _prepare_sudo(reach: Reach, aims: Sequence[Aim]) -> bool:

@@ -113,7 +113,7 @@ def settle_rights(name: str, found: Probe, *, password: str | None, terminal: bo
             resolution="Name a user who is: root@HOST; or install sudo there.",
         )
     if password is not None:
-        return Rights("password", password)
+        return Rights("password", password, tried=False)
     if terminal:
         return Rights("terminal")
     raise UnreachableError(
@@ -123,7 +123,7 @@ def settle_rights(name: str, found: Probe, *, password: str | None, terminal: bo
 
 
 def check_rights(transport: Transport, found: Probe, engine_hex: str) -> Probe:
-    """Try the rights that are not known to work, and look again for what only root may see.
+    """Try the rights that are not known to work, once, and look again for what only root may see.
 
     Raises:
         UnreachableError: sudo refuses.
@@ -138,4 +138,5 @@ def check_rights(transport: Transport, found: Probe, engine_hex: str) -> Probe:
             details="\n".join(ran.errors),
             resolution="Check the password, and what sudoers(5) says there.",
         )
+    transport.rights = replace(transport.rights, tried=True)
     return replace(found, engine=b"engine" in ran.stdout)
