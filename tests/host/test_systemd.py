@@ -16,10 +16,12 @@ from jeepney import HeaderFields, Message, Parser, new_method_return, new_signal
 from holdfast.base.bus import MANAGER, Bus
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Event, listen
-from holdfast.host import systemd
-from holdfast.host.steps import UnitJob
+from holdfast.host import live, systemd, unit_jobs
+from holdfast.host.rooted import RootDirectory
+from holdfast.host.steps import ReloadManager, RunUnits, UnitJob
 from holdfast.host.systemd import Systemd, connect, connect_user
 from holdfast.host.unit_states import Relations
+from tests.host.roots import blobs_of
 
 Answer = Callable[[Message], tuple[str, tuple[object, ...]]]
 
@@ -202,3 +204,25 @@ def test_only_what_systemd_says_ends_a_job() -> None:
             [UnitJob("a.target", "start", "")], seconds=5
         )
     assert "a.target: failed" in str(caught.value.details)
+
+
+def test_going_back_talks_to_systemd_anew_where_it_went_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    theirs.sendall(b"OK 0\r\n")
+    left = Systemd(Bus(ours, whose="this machine"))
+    theirs.close()
+    asked: list[object] = []
+
+    def answer(message: Message) -> tuple[str, tuple[object, ...]]:
+        asked.append(message.header.fields.get(HeaderFields.member))
+        return "", ()
+
+    monkeypatch.setattr(live, "_systemd", lambda: manager(answer))
+    with RootDirectory(tmp_path) as root:
+        machine = live.Live(root, tmp_path, left, blobs_of())
+        with pytest.raises(HoldfastError, match="went away"):
+            unit_jobs.do(RunUnits((UnitJob("a.target", "start", ""),)), machine)
+        unit_jobs.undo(ReloadManager("undo"), machine)
+    assert asked[-1] == "Reload"

@@ -54,6 +54,8 @@ class Bus:
         self._parser = Parser()
         self._serials = count(1)
         self._signals: list[Message] = []
+        self.gone = False
+        """The other side went away: nothing more can be asked over this connection."""
         self.until = time.monotonic() + seconds
         """By time.monotonic(): after that nothing is answered any more."""
         end = time.monotonic() + min(seconds, REPLY_SECONDS)
@@ -188,6 +190,7 @@ class Bus:
         return data
 
     def _gone(self, error: Exception) -> BusError:
+        self.gone = True
         return BusError(f"systemd of {self.whose} went away: {error}")
 
 

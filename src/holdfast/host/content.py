@@ -13,7 +13,7 @@ from holdfast.base.digests import Digest, hex_of, parse_digest
 from holdfast.base.errors import HoldfastError
 from holdfast.host import state as places
 from holdfast.host.nodes import File, Folder, Symlink
-from holdfast.host.rooted import RootDirectory, read_attributes, read_node, write_attributes
+from holdfast.host.rooted import READ, RootDirectory, read_attributes, read_node, write_attributes
 
 _CHUNK = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -129,7 +129,7 @@ def copy_with_everything(source: int, name: str, target: Path | str, *, to: int 
         os.symlink(os.readlink(name, dir_fd=source), target, dir_fd=to)
         os.chown(target, status.st_uid, status.st_gid, dir_fd=to, follow_symlinks=False)
         return
-    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source)
+    descriptor = os.open(name, READ, dir_fd=source)
     with os.fdopen(descriptor, "rb") as stream:
         copy = os.open(target, NEW, 0o600, dir_fd=to)
         try:

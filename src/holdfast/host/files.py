@@ -41,7 +41,7 @@ from holdfast.host.content import (
 from holdfast.host.live import Live
 from holdfast.host.merging import without_ours
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
-from holdfast.host.rooted import read_attributes, read_node
+from holdfast.host.rooted import READ, read_attributes, read_node
 from holdfast.host.steps import ChangeFiles, Commit, Step
 from holdfast.host.tables import FIELDS
 
@@ -188,7 +188,7 @@ class Files:
 
     def _keep(self, action: Keep) -> None:
         with self._root.parent(action.path) as (directory, name):
-            source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            source = os.open(name, READ, dir_fd=directory)
         temporary = self._held_path / "keeping"
         with os.fdopen(source, "rb") as stream:
             descriptor = os.open(temporary, NEW, 0o600)
@@ -293,7 +293,7 @@ class Files:
             return False
         if not (held.exists() and ours.exists()):
             return False
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        descriptor = os.open(name, READ, dir_fd=directory)
         with os.fdopen(descriptor, "rb") as stream:
             data = without_ours(held.read_bytes(), ours.read_bytes(), stream.read())
             attributes = read_attributes(stream.fileno())

@@ -24,7 +24,8 @@ from holdfast.base.records import dataclass
 from holdfast.host.nodes import Absent, File, Folder, Node, Special, Symlink
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How a file is opened to be read: a pipe that somebody put in its place is not waited for."""
 _MAX_LINKS = 40  # what the kernel allows, see path_resolution(7)
 
 _SPECIAL = {
@@ -127,9 +128,7 @@ class RootDirectory:
         if not isinstance(located.node, File):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         with self.parent(located.real) as (directory, name):
-            descriptor = os.open(
-                name, _READ, dir_fd=directory
-            )  # it may be a pipe by now: that is not waited for
+            descriptor = os.open(name, READ, dir_fd=directory)
             with os.fdopen(descriptor, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -211,7 +210,7 @@ def write_attributes(file: int, attributes: Mapping[str, str]) -> None:
 
 
 def _hash(directory: int, name: str, status: os.stat_result) -> File:
-    descriptor = os.open(name, _READ, dir_fd=directory)
+    descriptor = os.open(name, READ, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as stream:
         return File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)
 
@@ -225,7 +224,7 @@ _ReadFile = Callable[[int, str], "tuple[File, Mapping[str, str]]"]
 
 
 def _read_file(directory: int, name: str) -> tuple[File, Mapping[str, str]]:
-    descriptor = os.open(name, _READ, dir_fd=directory)
+    descriptor = os.open(name, READ, dir_fd=directory)
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
         node = File(digest_stream(stream), _mode(status), status.st_uid, status.st_gid)

@@ -146,6 +146,11 @@ class Systemd:
         self._uid = uid
         self._sender = sender
 
+    @property
+    def gone(self) -> bool:
+        """It ended the connection, as it does when it is executed anew (`systemctl daemon-reexec`, or its package's upgrade)."""
+        return self._bus.gone
+
     def close(self) -> None:
         self._bus.close()
 

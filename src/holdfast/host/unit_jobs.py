@@ -31,6 +31,8 @@ def do(step: Step, live: Live) -> None:
 
 def undo(step: Step, live: Live) -> None:
     """Raises HoldfastError: a unit cannot be brought back to what it did."""
+    if live.systemd is not None and live.systemd.gone:
+        live.reconnect()
     if live.systemd is None:
         return
     if isinstance(step, ReloadManager):
