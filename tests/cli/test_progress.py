@@ -6,9 +6,13 @@ import json
 import pytest
 from rich.console import Console
 
+from holdfast.base.errors import HoldfastError
 from holdfast.base.events import OutputLine, emit, message, stage
 from holdfast.cli import live
+from holdfast.cli.failures import show_error
+from holdfast.cli.outcomes import write_results
 from holdfast.cli.progress import describe_amount, show_progress, show_warnings
+from holdfast.deploy.results import HostResult
 
 
 def work() -> None:
@@ -32,6 +36,34 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
         "warning: something is odd",
         "Building web: took 0.0 s",
     ]
+
+
+HOSTILE = "a\x1b]0;title\x07b\x1b[2Jc\rd[/x]"
+"""What would name a terminal, clear it and overwrite a line, and break the markup of what draws."""
+
+
+def test_nothing_that_is_told_steers_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell() -> None:
+        with stage(HOSTILE) as outer, stage(HOSTILE) as inner:
+            outer.note = inner.note = HOSTILE
+            message(f"{HOSTILE}\nsecond line")
+            emit(OutputLine(HOSTILE))
+
+    drawn = io.StringIO()
+    monkeypatch.setattr(live, "Console", lambda **_: Console(file=drawn, width=200))
+    with live.live_display():
+        tell()
+    with show_progress(verbose=True):
+        tell()
+    show_error(HoldfastError(HOSTILE, details=f"{HOSTILE}\nsecond line", resolution=HOSTILE))
+    write_results([HostResult("web", None, "changed", lines=(f"\x1b[32m{HOSTILE}\x1b[0m",))], planning=False)
+    captured = capsys.readouterr()
+    for text in (drawn.getvalue(), captured.err, captured.out):
+        assert text.count("a\\x1b]0;title\\x07b\\x1b[2Jc\\rd[/x]") >= 1
+        assert all(line.isprintable() for line in text.split("\n")), repr(text)
+    assert "\n  second line\n" in captured.err
 
 
 def test_verbose_shows_what_programs_print(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from holdfast.base.events import Event, Message, OutputLine, StageAdvanced, StageEnded, StageStarted
+from holdfast.base.style import printable_text
 
 _NAMES: dict[type[Event], str] = {
     StageStarted: "stage-started",
@@ -82,10 +83,12 @@ def _fits(hint: object, value: object) -> bool:
 
 
 class PlainLines:
-    """A listener for people: one line when a stage ends, indented by depth; one with stages inside also says that it has begun."""
+    """A listener for people: one line when a stage ends, indented by depth; one with stages inside also says that it has begun.
+    Nothing of it steers a terminal: another machine may have told it.
+    """
 
     def __init__(self, write: WriteLine, *, verbose: bool) -> None:
-        self._write = write
+        self._write: WriteLine = lambda line: write(printable_text(line))
         self._verbose = verbose
         self._lock = threading.Lock()
         self._stages: dict[int, StageStarted] = {}
@@ -101,7 +104,7 @@ class PlainLines:
             elif isinstance(event, Message):
                 self._write(f"{'warning: ' if event.level == 'warning' else ''}{event.text}")
             elif isinstance(event, OutputLine) and self._verbose:
-                self._write(f"    | {event.text}")
+                self._write(f"    | {event.text.rstrip()}")
 
     def _announce(self, number: int | None) -> None:
         """A stage with stages inside gets its title printed above them, once."""

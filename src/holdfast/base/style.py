@@ -36,3 +36,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in text)
+
+
+def printable_text(text: str) -> str:
+    """The same for several lines: where they end stays, too."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))

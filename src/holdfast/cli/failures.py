@@ -10,19 +10,20 @@ from pathlib import Path
 import click
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.style import printable_text
 
 TRACEBACK_VARIABLE = "HOLDFAST_TRACEBACK"
 
 
 def show_error(error: HoldfastError) -> None:
-    """``error`` for a person. Colour only on a terminal."""
+    """``error`` for a person. Colour only on a terminal, and nothing else that steers it: details are what others said."""
     if os.environ.get(TRACEBACK_VARIABLE):
         click.echo(traceback.format_exc(), err=True, nl=False)
-    click.echo(click.style("error: ", fg="red", bold=True) + error.brief, err=True)
+    click.echo(click.style("error: ", fg="red", bold=True) + printable_text(error.brief), err=True)
     if error.details:
-        click.echo(textwrap.indent(error.details, "  "), err=True)
+        click.echo(textwrap.indent(printable_text(error.details), "  "), err=True)
     if error.resolution:
-        click.echo(click.style("next: ", fg="cyan", bold=True) + error.resolution, err=True)
+        click.echo(click.style("next: ", fg="cyan", bold=True) + printable_text(error.resolution), err=True)
 
 
 def show_usage_error(error: click.UsageError) -> None:

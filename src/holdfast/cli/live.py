@@ -22,6 +22,7 @@ from rich.text import Text
 
 from holdfast.base import events
 from holdfast.base.events import Event, Message, StageAdvanced, StageEnded, StageStarted
+from holdfast.base.style import printable_text
 from holdfast.cli.progress import describe_amount
 
 _SHORT_SECONDS = 0.05
@@ -60,7 +61,7 @@ def live_display() -> Generator[None]:
     console = Console(stderr=True)
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("{task.fields[indent]}{task.description}"),
+        TextColumn("{task.fields[indent]}{task.description}", markup=False),  # root@[fe80::1] is no style
         _KnownBarColumn(),
         _AmountColumn(),
         TimeElapsedColumn(),
@@ -92,13 +93,13 @@ class _Drawing:
                 self._end(event)
             elif isinstance(event, Message):
                 style = "yellow" if event.level == "warning" else ""
-                self._console.print(Text(event.text, style=style))
+                self._console.print(Text(printable_text(event.text), style=style))
 
     def _start(self, event: StageStarted) -> None:
         depth = self._depths.get(event.parent, -1) + 1 if event.parent is not None else 0
         self._depths[event.stage] = depth
         self._tasks[event.stage] = self._progress.add_task(
-            event.title, total=event.total, unit=event.unit, indent="  " * depth
+            printable_text(event.title), total=event.total, unit=event.unit, indent="  " * depth
         )
 
     def _end(self, event: StageEnded) -> None:
@@ -111,8 +112,8 @@ class _Drawing:
         mark, style = ("✗", "red") if event.failed else ("✓", "green")
         line = Text("  " * depth)
         line.append(mark, style=style)
-        line.append(f" {event.title}")
-        line.append(f"  {event.note}" if event.note else "", style="dim")
+        line.append(f" {printable_text(event.title)}")
+        line.append(f"  {printable_text(event.note)}" if event.note else "", style="dim")
         line.append(f"  {event.seconds:.1f} s", style="dim")
         self._progress.refresh()  # or the line would appear above the row that it replaces
         self._console.print(line)

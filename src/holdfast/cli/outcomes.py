@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import describe_amount
 from holdfast.base.events import message
+from holdfast.base.style import printable
 from holdfast.cli.output import write_json, write_table
 from holdfast.deploy.results import HostResult, State
 from holdfast.deploy.transport import LOCAL
@@ -22,6 +24,7 @@ from holdfast.host.own_units import SWITCH_UNIT
 if TYPE_CHECKING:
     from holdfast.deploy.working import Job
 
+_COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
 _WORDS: dict[State, tuple[str, str]] = {
     "changed": ("changed", "green"),
     "unchanged": ("unchanged", ""),
@@ -102,18 +105,18 @@ def write_results(results: Sequence[HostResult], *, planning: bool) -> None:
     """One machine: what the engine says. Many: what each of them says where that is a plan or a status, and a table."""
     if len(results) == 1:
         for line in results[0].lines:
-            click.echo(line)
+            click.echo(_shown(line))
         return
     for result in results:
         if planning and result.lines:
             click.echo(click.style(f"{_label(result)}:", bold=True))
             for line in result.lines:
-                click.echo(f"  {line}" if line else "")
+                click.echo(f"  {_shown(line)}" if line else "")
             click.echo()
         elif not result.fine and result.brief:
-            click.echo(click.style(f"{_label(result)}: ", bold=True) + result.brief)
+            click.echo(click.style(f"{_label(result)}: ", bold=True) + printable(result.brief))
             for line in (*result.details.splitlines(), *([result.resolution] if result.resolution else [])):
-                click.echo(f"  {line}")
+                click.echo(f"  {printable(line)}")
             click.echo()
     write_table(
         [
@@ -128,6 +131,13 @@ def write_results(results: Sequence[HostResult], *, planning: bool) -> None:
             for result in results
         ],
         header=("MACHINE", "SYSTEM", "RESULT", "GENERATION", "SENT", "TIME"),
+    )
+
+
+def _shown(line: str) -> str:
+    """A line as a machine tells it, which may colour it and do nothing else to the terminal."""
+    return "".join(
+        part if _COLOUR.fullmatch(part) else printable(part) for part in _COLOUR.split(line) if part
     )
 
 

@@ -14,6 +14,7 @@ from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import JsonLines, PlainLines
 from holdfast.base.events import Listener
+from holdfast.base.style import printable_text
 
 _TRACEBACK_VARIABLE = "HOLDFAST_TRACEBACK"
 WriteText = Callable[[str], object]
@@ -62,11 +63,14 @@ def show_error(fields: dict[str, JSON], *, as_json: bool) -> None:
         return
     if os.environ.get(_TRACEBACK_VARIABLE):
         sys.stderr.write(traceback.format_exc())
-    write_error_line(f"error: {fields['brief']}")
-    if fields["details"]:
-        write_error_line(textwrap.indent(str(fields["details"]), "  "))
-    if fields["resolution"]:
-        write_error_line(f"next: {fields['resolution']}")
+    brief, details, resolution = (
+        printable_text(str(fields[name])) for name in ("brief", "details", "resolution")
+    )
+    write_error_line(f"error: {brief}")
+    if details:
+        write_error_line(textwrap.indent(details, "  "))
+    if resolution:
+        write_error_line(f"next: {resolution}")
 
 
 def bug(error: BaseException) -> HoldfastError:
