@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
-from holdfast.host import rooted
-from holdfast.host.nodes import Absent, File, Folder, Symlink
+from holdfast.host import operations, rooted
+from holdfast.host.live import open_live
+from holdfast.host.nodes import Absent, File, Folder, Special, Symlink
 from holdfast.host.rooted import RootDirectory
 from holdfast.manifest.model import TextFile, User
-from tests.host.roots import a_manifest, make_root, run, snapshot
+from tests.host.roots import a_manifest, blobs_of, make_root, run, snapshot
 
 
 @pytest.fixture
@@ -97,6 +98,19 @@ def test_scan_says_what_is_there(tmp_path: Path) -> None:
         assert directory.scan("/lib").keys() == {"systemd"}
         assert directory.scan("/nothing") == {}
         assert isinstance(directory.locate("/bin/bash").node, File)
+
+
+def test_files_of_any_size_keep_nobody_waiting(tmp_path: Path) -> None:
+    root_path = make_root(tmp_path / "root")
+    run(a_manifest(files={"/srv/x": TextFile("x"), "/srv/y": TextFile("y")}), root_path)
+    os.truncate(root_path / "srv/x", 1 << 40)
+    (root_path / "srv/y").write_text("z" * (1 << 20))
+    with open_live(root_path, blobs=blobs_of()) as live:
+        (x, y) = operations.status(live).drift
+        assert isinstance(x.found, Special) and isinstance(y.found, File)
+        assert live.root.read("/srv/x") is None and live.root.read("/srv/y", at_most=2) == b"zz"
+        changes = {change.path: change for change in operations.plan_deactivate(live).files}
+    assert "/srv/x" not in changes and changes["/srv/y"].hidden == "large"
 
 
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from holdfast.host.tables import Accounts
 from holdfast.host.ways_in import ADMIN_GROUPS, KEY_FILES, Access, holds_key, sudoers_in
 from holdfast.manifest.model import Entry, Manifest, TextFile
 
+_LONGEST = 1 << 20
+"""Bytes of a file of keys that are read: it is its owner's, who can make it as large as they like."""
 _SUDOERS = "/etc/sudoers"
 _SUDOERS_D = "/etc/sudoers.d"
 
@@ -30,7 +32,7 @@ def read_access(root: RootDirectory, accounts: Accounts, manifest: Manifest, sta
         if record[0] in names and record[5] not in ("", "/nonexistent")
         for file in KEY_FILES
     }
-    keys = frozenset(path for path in paths if holds_key(root.read(path)))
+    keys = frozenset(path for path in paths if holds_key(root.read(path, at_most=_LONGEST)))
     user, at, _ = (manifest.target or "").rpartition("@")
     return Access(
         keys,

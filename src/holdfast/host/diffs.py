@@ -17,7 +17,8 @@ from holdfast.host.state import Managed
 from holdfast.host.steps import DecryptSecret
 
 _OURS = posixpath.dirname(places.HOME)
-_LARGE = 256 << 10
+LARGE = 256 << 10
+"""Bytes; more than that is not compared line by line."""
 _SECRETS = ("/etc/shadow", "/etc/gshadow")
 
 Read = Callable[[str, Digest], "bytes | None"]
@@ -97,7 +98,7 @@ def _is_private(node: Node) -> bool:
 def _text(data: bytes | None) -> _Text:
     if data is None or b"\0" in data:
         return _Text(hidden="binary")
-    if len(data) > _LARGE:
+    if len(data) > LARGE:
         return _Text(hidden="large")
     try:
         return _Text(data.decode())

@@ -17,7 +17,7 @@ from holdfast.host.actions import Action, MakeDirectory
 from holdfast.host.arranging import Arranged, arrange, read_surroundings
 from holdfast.host.change import Change, ChangeKind, FileChange, Prepared, Wanted
 from holdfast.host.content import Contents
-from holdfast.host.diffs import file_changes, with_difference
+from holdfast.host.diffs import LARGE, file_changes, with_difference
 from holdfast.host.facts import Facts, Recording, read_facts, read_recorded_state
 from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
@@ -264,8 +264,10 @@ def with_differences(prepared: Prepared, live: Live) -> Change:
     def read(path: str, digest: Digest) -> bytes | None:
         if not path:
             return contents.read(digest)
-        data = live.root.read(path)
-        return data if data is not None and digest_bytes(data) == digest else None
+        data = live.root.read(path, at_most=LARGE + 1)
+        if data is None or len(data) > LARGE:
+            return data
+        return data if digest_bytes(data) == digest else None
 
     files: tuple[FileChange, ...] = tuple(with_difference(one, read) for one in prepared.change.files)
     return replace(prepared.change, files=files)

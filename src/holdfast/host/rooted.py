@@ -26,6 +26,7 @@ from holdfast.host.nodes import Absent, File, Folder, Node, Special, Symlink
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """How a file is opened to be read: a pipe that somebody put in its place is not waited for."""
+_LARGE = 1 << 33
 _MAX_LINKS = 40  # what the kernel allows, see path_resolution(7)
 
 _SPECIAL = {
@@ -134,11 +135,14 @@ class RootDirectory:
                     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
                 yield stream
 
-    def read(self, path: str) -> bytes | None:
-        """Content of a regular file, links resolved inside the root; None when there is none."""
+    def read(self, path: str, *, at_most: int = -1) -> bytes | None:
+        """Content of a regular file, links resolved inside the root; None when there is none.
+
+        ``at_most``: bytes of it, for files whose owner may have made them as large as they like.
+        """
         try:
             with self.open(path) as stream:
-                return stream.read()
+                return stream.read(at_most)
         except FileNotFoundError:
             return None
 
@@ -169,6 +173,8 @@ def _node(
     directory: int, name: str, status: os.stat_result, read: Callable[[int, str, os.stat_result], File]
 ) -> Node:
     if stat.S_ISREG(status.st_mode):
+        if status.st_size > _LARGE and status.st_blocks * 512 < status.st_size // 16:
+            return Special("a file of almost nothing but holes")  # to read it would take hours
         return read(directory, name, status)
     if stat.S_ISLNK(status.st_mode):
         target = os.readlink(name, dir_fd=directory)
