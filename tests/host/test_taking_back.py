@@ -12,7 +12,8 @@ from holdfast.host import operations, secrets
 from holdfast.host.change import Wanted
 from holdfast.host.failures import TakenBackError
 from holdfast.host.live import Live, open_live
-from holdfast.host.steps import DecryptSecret
+from holdfast.host.nodes import Secret
+from holdfast.host.steps import DecryptSecret, decrypt_step
 from holdfast.manifest.model import SecretFile, TextFile
 from tests.host.crashing import HOME, in_a_child
 from tests.host.roots import a_manifest, blobs_of, make_root
@@ -65,21 +66,55 @@ def test_a_crash_while_taking_back_spares_what_others_made(stride: int, tmp_path
     raise AssertionError("it never ended")
 
 
-def test_what_a_secret_replaces_survives_a_power_loss_before_it_was_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _lose_power(root: Path) -> None:
+    """Nobody knows any more which lines of progress were written."""
+    plan = root / HOME / "journal/plan.json"
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    plan.write_text(plan.read_text().replace(boot, "another"))
+
+
+def _with_secret(path: str) -> Wanted:
+    return Wanted(a_manifest(files={path: SecretFile(digest_bytes(b"encrypted"), "age", ("/etc/key",))}))
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     def decrypt(_step: DecryptSecret, _live: Live) -> bytes:
         return b"plain"
 
     monkeypatch.setattr(secrets, "_decrypt", decrypt)
+
+
+@pytest.mark.usefixtures("plain")
+def test_what_a_secret_replaces_survives_a_power_loss_before_it_was_held(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root", {"etc/token": "of somebody else\n"})
-    wanted = Wanted(
-        a_manifest(files={"/etc/token": SecretFile(digest_bytes(b"encrypted"), "age", ("/etc/key",))})
-    )
+    wanted = _with_secret("/etc/token")
     assert in_a_child(root, lambda live: operations.switch(live, wanted), crash_at=0)
-    plan = root / HOME / "journal/plan.json"
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    plan.write_text(plan.read_text().replace(boot, "another"))
+    _lose_power(root)
     with open_live(root, blobs=blobs_of()) as live:
         operations.recover(live)
     assert (root / "etc/token").read_text() == "of somebody else\n"
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_secret_whose_directory_is_not_there_yet_is_taken_back(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    wanted = _with_secret("/srv/new/token")
+    assert in_a_child(root, lambda live: operations.switch(live, wanted), crash_at=2)
+    assert not (root / "srv").exists()
+    _lose_power(root)
+    with open_live(root, blobs=blobs_of()) as live:
+        assert operations.recover(live)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_directory_in_the_way_of_a_secret_keeps_nothing_else(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    with open_live(root, blobs=blobs_of(b"encrypted")) as live:
+        operations.switch(live, _with_secret("/etc/token"))
+        (root / "etc/.holdfast-secret-token").mkdir()  # by whoever owns the directory
+        secrets.undo(
+            decrypt_step("/etc/token", Secret(digest_bytes(b"encrypted"), "age", (), "0400", 0, 0), "do"),
+            live,
+        )
+    assert not (root / "etc/token").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -17,6 +18,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.host.content import NEW, write_all
 from holdfast.host.failures import RefusedError
 from holdfast.host.live import Live
+from holdfast.host.nodes import Folder
 from holdfast.host.secret_marks import mark
 from holdfast.host.steps import DecryptSecret, Step
 
@@ -40,9 +42,11 @@ def undo(step: Step, live: Live) -> None:
     if step.when == "undo":
         _put(step, live)
         return
+    if not isinstance(live.root.locate(posixpath.dirname(step.path)).node, Folder):
+        return  # not even the directory was made
     with live.root.parent(step.path) as (directory, name):
         for one in (_temporary(name), name):
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, IsADirectoryError):  # a directory there is nothing of ours
                 os.unlink(one, dir_fd=directory)
 
 
