@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from holdfast.base.errors import HoldfastError
@@ -40,6 +42,23 @@ def test_what_ssh_complains_of(said: str, brief: str) -> None:
     assert brief in error.brief
     assert said in error.details
     assert error.resolution
+
+
+def test_ssh_has_the_environment_of_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ProxyCommand may need anything of it; the machine gets our language all the same."""
+    (tmp_path / "ssh").write_text('#!/bin/sh\necho "$KRB5CCNAME $AWS_PROFILE $LC_ALL $LC_TIME."\n')
+    (tmp_path / "ssh").chmod(0o755)
+    for name, value in {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "KRB5CCNAME": "KCM:",
+        "AWS_PROFILE": "work",
+        "LC_ALL": "de_DE.UTF-8",
+        "LC_TIME": "de_DE.UTF-8",
+    }.items():
+        monkeypatch.setenv(name, value)
+    transport = SshTransport("web", SshSettings())
+    assert run(transport, "true").stdout == b"KCM: work C.UTF-8 .\n"
+    transport.close()
 
 
 def test_a_connection_that_was_there_is_lost() -> None:

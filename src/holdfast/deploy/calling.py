@@ -56,6 +56,11 @@ class Listening:
         """
         if self.failed is not None:
             raise error_of(self.failed)
+        if code == Exit.NO_ENGINE:
+            raise HoldfastError(
+                f"{what} is gone, though it was there a moment ago",
+                resolution="Somebody else works there with another version of Holdfast: run the command again.",
+            )
         if code not in _GOOD:
             raise plain_failure(what, code, self.others)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -16,12 +17,8 @@ from holdfast.base.process import Conversation
 from holdfast.base.records import dataclass
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights, with_rights
-from holdfast.deploy.transport import OnLine, Ran, Transport, UnderWay, passed_on, write_prelude
+from holdfast.deploy.transport import OnLine, Ran, Transport, UnderWay, write_prelude
 
-_ENVIRONMENT = (
-    *("HOME", "USER", "LOGNAME", "PATH", "TERM", "DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR"),
-    *("SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "GPG_TTY"),
-)
 _OWN_EXIT = 255
 """What ssh(1) ends with when it is ssh that failed."""
 _PERSIST_SECONDS = 60
@@ -85,7 +82,7 @@ class SshTransport:
             words, prelude = with_rights(words, self.rights)
         argv = [*self._ssh(), "--", self.name, shlex.join(words)]
         with (
-            process.converse(argv, on_error_line=on_error_line, env=passed_on(_ENVIRONMENT)) as talk,
+            process.converse(argv, on_error_line=on_error_line, env=_environment()) as talk,
             self._under_way.noting(talk),
         ):
             write_prelude(talk, prelude)
@@ -109,7 +106,7 @@ class SshTransport:
         if self._socket.exists():
             with suppress(HoldfastError):
                 argv = ["ssh", "-o", f"ControlPath={self._socket}", "-O", "exit", "--", self.name]
-                process.run(argv, env=passed_on(_ENVIRONMENT), check=False, timeout=10)
+                process.run(argv, env=_environment(), check=False, timeout=10)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def abandon(self) -> None:
@@ -141,6 +138,14 @@ class SshTransport:
             "ServerAliveCountMax=4",
         ]
         return ["ssh", "-T", *(word for option in ours for word in ("-o", option))]
+
+
+def _environment() -> dict[str, str]:
+    """The person's own, whole: it is for their ssh, its agent, and what their configuration starts (ProxyCommand, Match exec).
+    But for language and time zone, which ssh may hand on, and in which it complains.
+    """
+    ours = re.compile("LANG|LANGUAGE|LC_.*|TZ|PYTHONHASHSEED|HOLDFAST_.*")
+    return {name: value for name, value in os.environ.items() if ours.fullmatch(name) is None}
 
 
 _TROUBLES: tuple[tuple[str, str, str], ...] = (
