@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import cast
 
@@ -9,18 +10,20 @@ import pytest
 
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
+from holdfast.host import secrets
 from holdfast.host.actions import Action, Keep, MakeDirectory, PutFile, PutLink, Remove, SetDirectory
 from holdfast.host.arranging import Arranged
 from holdfast.host.covering import check, cover, read_mounts, undo
 from holdfast.host.failures import RefusedError
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent, File, Folder, Symlink
+from holdfast.host.nodes import Absent, File, Folder, Secret, Symlink
 from holdfast.host.plan import Plan
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import STATE_VERSION, State
-from holdfast.host.steps import CoverFiles, CreateTmpfiles
+from holdfast.host.steps import CoverFiles, CreateTmpfiles, decrypt_step
 from holdfast.host.systemd import Systemd
 from holdfast.host.trial import as_trial
+from tests.host.crashing import HOME
 from tests.host.roots import blobs_of, make_root
 
 A, B = File(digest_bytes(b"a")), File(digest_bytes(b"b"))
@@ -142,6 +145,23 @@ def test_what_somebody_calls_by_our_name_is_not_ours(tmp_path: Path) -> None:
         (root_path / "proc/self/mountinfo").write_text(over)
         with pytest.raises(HoldfastError, match="something else is mounted over /etc/a b"):
             undo(CoverFiles((), ()), live)
+
+
+def test_no_record_of_a_secret_that_is_tried_comes_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_decrypt", lambda _step, _live: b"plain")
+    root_path = make_root(tmp_path / "root", {"run/x": ""})
+    nothing = digest_bytes(b"")
+    secret = Secret(nothing, "age", (), "0400", os.getuid(), os.getgid())
+    plan = Plan((), (), {}, State(STATE_VERSION, 1, nothing))
+    with RootDirectory(root_path) as root:
+        live = Live(root, root_path, cast("Systemd", object()), blobs_of(), running=True)
+        (step,) = as_trial(
+            Arranged(plan, (decrypt_step("/run/secret", secret, "do"),)), live, None, None
+        ).steps
+        secrets.do(step, live)
+    assert (root_path / "run/secret").read_bytes() == b"plain" and not (root_path / HOME).exists()
 
 
 def test_rules_for_temporary_files_leave_nothing_on_the_disk(tmp_path: Path) -> None:

@@ -95,7 +95,8 @@ def _put(step: DecryptSecret, live: Live) -> None:
         finally:
             os.close(file)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    mark(live, step.path, step.source, plain)
+    if step.noted:
+        mark(live, step.path, step.source, plain)
 
 
 def _temporary(name: str) -> str:

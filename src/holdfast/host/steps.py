@@ -107,6 +107,8 @@ class DecryptSecret:
     uid: int
     gid: int
     when: Literal["do", "undo"] = "do"
+    noted: bool = True
+    """Its keyed hash is recorded, see :mod:`holdfast.host.secret_marks`; not that of a trial, of which nothing is to be on the disk."""
     kind: Literal["secret"] = "secret"
 
 

@@ -92,8 +92,10 @@ def as_trial(arranged: Arranged, live: Live, state: State | None, packages: Pack
             continue
         if isinstance(step, RunTasks):
             problems += [f"task {name}: what it does would stay" for name in (*step.tasks, *step.dropped)]
-        elif isinstance(step, DecryptSecret) and not step.path.startswith("/run/"):
-            problems.append(f"{step.path}: a secret can be tried only below /run")
+        elif isinstance(step, DecryptSecret):
+            step = replace(step, noted=False)
+            if not step.path.startswith("/run/"):
+                problems.append(f"{step.path}: a secret can be tried only below /run")
         elif isinstance(step, CreateTmpfiles):
             stays = [path for path in sorted(step.made) if not path.startswith(("/run/", "/tmp/"))]
             problems += [f"{path}: what a rule of tmpfiles.d(5) makes there would stay" for path in stays]
