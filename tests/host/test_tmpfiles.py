@@ -95,3 +95,12 @@ def test_a_directory_that_something_else_of_ours_is_in_goes_with_that(live: Live
     assert (live.path / "srv/new/file").exists()
     operations.deactivate(live)
     assert [path.name for path in (live.path / "srv").iterdir()] == ["there"]
+
+
+def test_what_somebody_takes_away_is_no_change_to_make(live: Live) -> None:
+    wanted = Wanted(a_manifest(tmpfiles=RULES))
+    operations.switch(live, wanted)
+    make(live.path)
+    (live.path / "srv/there/mine").unlink()
+    (live.path / "srv/there").rmdir()
+    assert operations.plan(live, wanted).empty

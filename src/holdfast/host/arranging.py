@@ -14,7 +14,7 @@ from holdfast.host.lingering import plan_lingering
 from holdfast.host.live import Live
 from holdfast.host.manager_facts import ask, ask_users, logged_in, own_unit, read_unit_changes
 from holdfast.host.plan import Plan
-from holdfast.host.settings import TMPFILES, plan_modules, plan_sysctl, read_modules, read_sysctl
+from holdfast.host.settings import plan_modules, plan_sysctl, read_modules, read_sysctl
 from holdfast.host.state import State
 from holdfast.host.steps import (
     ChangeFiles,
@@ -28,6 +28,7 @@ from holdfast.host.steps import (
     UnitJob,
 )
 from holdfast.host.tasks import check_tasks, plan_tasks
+from holdfast.host.tmpfiles import TMPFILES
 from holdfast.host.touched_units import SYSTEM_PLACES, USER_PLACES, UnitFileChange
 from holdfast.host.transitions import ManagerFacts, UnitPlan, plan_units
 from holdfast.host.unit_states import UnitState

@@ -18,7 +18,7 @@ from holdfast.host.recording import new_state, remaining_state
 from holdfast.host.rooted import Located
 from holdfast.host.state import Adopted, Edited, Managed, State, write_state
 from holdfast.host.steps import DecryptSecret, decrypt_step
-from holdfast.host.tmpfiles import is_untouched, record
+from holdfast.host.tmpfiles import TMPFILES, is_untouched, record
 from holdfast.host.wishes import Wishes
 from holdfast.manifest.document import write_manifest
 from holdfast.manifest.model import Manifest
@@ -86,7 +86,10 @@ class Planning:
         if self._recording is None:
             return
         old: Mapping[str, str] = self.state.tmpfiles if self.state else {}
-        self._tmpfiles = record(self.wishes.tmpfiles, old, self.facts.located)
+        known, wish = self._old.get(TMPFILES), self.wishes.nodes.get(TMPFILES)
+        same = known is not None and wish is not None and known.node == wish.node
+        # The same rules make nothing now, whatever somebody has taken away since.
+        self._tmpfiles = record(self.wishes.tmpfiles, old, {} if same else self.facts.located)
         for path in sorted(old.keys() - self._tmpfiles, key=lambda path: (-path.count("/"), path)):
             located = self.facts.located[path]
             if path in self._wished or located.real != path or located.blocked:

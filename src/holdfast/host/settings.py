@@ -16,9 +16,7 @@ from holdfast.host.content import remove_directory
 from holdfast.host.live import Live
 from holdfast.host.nodes import Folder
 from holdfast.host.steps import CreateTmpfiles, LoadModules, SetSysctl, Step
-from holdfast.host.tmpfiles import is_untouched
-
-TMPFILES = "/etc/tmpfiles.d/holdfast.conf"
+from holdfast.host.tmpfiles import TMPFILES, is_untouched
 
 
 def plan_sysctl(

@@ -13,6 +13,8 @@ from holdfast.base.digests import digest_bytes
 from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.rooted import Located
 
+TMPFILES = "/etc/tmpfiles.d/holdfast.conf"
+"""Where our lines are."""
 _DIRECTORIES, _FILES, _LINKS = "dDvqQ", "fF", "L"
 _PLAIN = re.compile(r"/[^%*?\[\]\\'\"]*")
 
@@ -34,12 +36,21 @@ def made_by(lines: Iterable[str]) -> Mapping[str, str]:
 def record(
     wanted: Mapping[str, str], old: Mapping[str, str], located: Mapping[str, Located]
 ) -> Mapping[str, str]:
-    """Those of our rules' paths that were not there before them, and the directories that are made for them."""
+    """Those of our rules' paths that were not there before them, and the directories that are made for them.
+
+    ``located``: what is at the paths that are made now.
+    """
     needed = _needed(wanted)
     ours = {path: wanted.get(path, "") for path in old if path in needed}
     for path, content in wanted.items():
-        found = located[path]
-        if path not in ours and isinstance(found.node, Absent) and not found.blocked and found.real == path:
+        found = located.get(path)
+        if (
+            found is not None
+            and path not in ours
+            and isinstance(found.node, Absent)
+            and not found.blocked
+            and found.real == path
+        ):
             ours.update({parent: "" for parent in found.missing if parent not in ours})
             ours[path] = content
     return ours

@@ -16,7 +16,7 @@ from holdfast.host.identity import hosts_with, hosts_without, wish_identity
 from holdfast.host.nodes import File, Folder, Node, Secret, Special, Symlink, Wish
 from holdfast.host.packages import debian
 from holdfast.host.state import State
-from holdfast.host.tmpfiles import made_by
+from holdfast.host.tmpfiles import TMPFILES, made_by
 from holdfast.host.units import USER, wish_units
 from holdfast.manifest.model import (
     SCHEMA_VERSION,
@@ -107,7 +107,7 @@ def make_wishes(
         )
     if manifest.tmpfiles:
         work.put(
-            "/etc/tmpfiles.d/holdfast.conf",
+            TMPFILES,
             "".join(f"{line}\n" for line in manifest.tmpfiles),
             "tmpfiles lines",
         )
