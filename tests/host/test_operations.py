@@ -16,6 +16,7 @@ from holdfast.host import operations
 from holdfast.host.change import Change, Wanted
 from holdfast.host.live import Live, open_live
 from holdfast.host.nodes import File
+from holdfast.host.report import render_result
 from holdfast.manifest.model import Identity, TextFile, User
 from tests.host.roots import a_manifest, blobs_of, make_root, run, snapshot
 
@@ -46,9 +47,24 @@ def test_a_plan_shows_differences_and_changes_nothing(live: Live) -> None:
 
 def test_no_generation_yet(live: Live) -> None:
     assert operations.status(live) == operations.Status(None)
-    for verb in (operations.rollback, operations.deactivate, operations.repair, operations.activate):
-        with pytest.raises(HoldfastError, match=r"no generation yet|no generation on this machine yet"):
+    for verb in (operations.rollback, operations.adopt, operations.repair, operations.activate):
+        with pytest.raises(
+            HoldfastError, match=r"no generation yet|no generation on this machine yet|manages nothing"
+        ):
             verb(live)
+
+
+def test_what_is_given_back_is_given_back_once(live: Live) -> None:
+    """A machine among many that is not managed any more, or never was, is no failure."""
+    assert operations.plan_deactivate(live).empty
+    assert operations.deactivate(live).change.empty
+    operations.switch(live, _motd("one"))
+    assert not operations.plan_deactivate(live).empty
+    assert not operations.deactivate(live).change.empty
+    again = operations.deactivate(live)
+    assert again.change.empty
+    assert render_result(again) == ["Holdfast manages nothing here: there is nothing to take back."]
+    assert operations.status(live).generation is None
 
 
 def test_generations_come_and_go(live: Live) -> None:

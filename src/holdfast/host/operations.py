@@ -77,9 +77,15 @@ def plan_rollback(
     return _looked_at(live, _rollback_request(live, number), options, diffs=diffs)
 
 
+_GIVEN_BACK = Change("deactivate", None, None, (), (), None, None)
+"""What giving back a machine comes to that is not managed: again, or for the first time."""
+
+
 def plan_deactivate(live: Live, *, diffs: bool = True, options: SwitchOptions = DEFAULTS) -> Change:
     """What :func:`deactivate` would do."""
-    return _looked_at(live, _deactivate_request(live), options, diffs=diffs)
+    if not _is_managed(live):
+        return _GIVEN_BACK
+    return _looked_at(live, Request("deactivate", None), options, diffs=diffs)
 
 
 def plan_repair(live: Live, paths: Collection[str] = (), *, diffs: bool = True) -> Change:
@@ -140,10 +146,9 @@ def deactivate(live: Live, options: SwitchOptions = DEFAULTS) -> SwitchResult:
     """
     with changing(live, options) as work:
         ended = work.end_trial("deactivate")
-        state = read_recorded_state(live.root)
-        if ended is not None and (state is None or not state.active):
-            return ended
-        return replace(work.make(_deactivate_request(live)), ended=ended.ended if ended else None)
+        if not _is_managed(live):
+            return ended or SwitchResult(_GIVEN_BACK, work.recovered)
+        return replace(work.make(Request("deactivate", None)), ended=ended.ended if ended else None)
 
 
 def repair(live: Live, paths: Collection[str] = (), options: SwitchOptions = DEFAULTS) -> SwitchResult:
@@ -346,9 +351,9 @@ def _rollback_request(live: Live, number: int | None) -> Request:
     return Request("rollback", kept.read(chosen), generation=chosen)
 
 
-def _deactivate_request(live: Live) -> Request:
-    _managed_state(live)
-    return Request("deactivate", None)
+def _is_managed(live: Live) -> bool:
+    state = read_recorded_state(live.root)
+    return state is not None and state.active
 
 
 def _repair_request(live: Live, paths: Collection[str]) -> Request:
@@ -362,7 +367,7 @@ def _managed_state(live: Live) -> State:
     state = read_recorded_state(live.root)
     if state is None or not state.active:
         raise HoldfastError(
-            "Holdfast manages nothing on this machine: there is no generation yet",
+            "Holdfast manages nothing on this machine",
             resolution="Run `holdfast switch` first.",
         )
     return state

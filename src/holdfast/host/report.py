@@ -205,6 +205,8 @@ def _title(change: Change) -> str:
 
 
 def _nothing(change: Change) -> str:
+    if change.kind == "deactivate":
+        return "Holdfast manages nothing here: there is nothing to take back."
     at = "" if change.generation is None else f": generation {change.generation} is current"
     return f"Nothing to change{at}."
 
