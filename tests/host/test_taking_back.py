@@ -118,3 +118,23 @@ def test_a_directory_in_the_way_of_a_secret_keeps_nothing_else(tmp_path: Path) -
             live,
         )
     assert not (root / "etc/token").exists()
+
+
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_crash_after_a_switch_leaves_nothing_for_the_next_boot_that_would_take_it_away(
+    stride: int, tmp_path: Path
+) -> None:
+    root = make_root(tmp_path / "root")
+    for point in range(0, 100, stride):
+        before = Wanted(a_manifest(files={"/x": TextFile(f"{point} before")}))
+        after = Wanted(a_manifest(files={"/x": TextFile(f"{point} after")}))
+        with open_live(root, blobs=blobs_of()) as live:
+            pending = operations.boot(live, before).number
+        crashed = in_a_child(root, lambda live, after=after: operations.switch(live, after), crash_at=point)  # type: ignore[misc]
+        with open_live(root, blobs=blobs_of()) as live:
+            operations.recover(live)
+            done = (root / "x").exists() and (root / "x").read_text() == f"{point} after"
+            assert operations.status(live).pending == (None if done else pending), point
+        if not crashed:
+            return
+    raise AssertionError("it never ended")

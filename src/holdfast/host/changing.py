@@ -142,7 +142,7 @@ class Changing:
             execute(prepared, self._live, self._home)
         else:
             prepared = self._with_packages(request, change)
-        self._forget_pending()
+        Generations(self._home, None).set_pending(None)  # also where it took no run
         _tidy(self._live, self._home)
         return SwitchResult(prepared.change, self.recovered, ended)
 
@@ -198,12 +198,6 @@ class Changing:
                 ),
                 resolution=error.resolution,
             ) from error
-
-    def _forget_pending(self) -> None:
-        """What was chosen for the next boot is superseded by what somebody does now."""
-        kept = Generations(self._home, None)
-        if kept.pending() is not None:
-            kept.set_pending(None)
 
     def adopt(self, state: State, drift: list[Drift]) -> SwitchResult:
         """Record drifted paths as accepted, and keep what is in them. The caller has ended the trial."""

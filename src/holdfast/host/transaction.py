@@ -21,6 +21,7 @@ from holdfast.host.change import Prepared
 from holdfast.host.doing import doing
 from holdfast.host.failures import StuckError, TakenBackError
 from holdfast.host.files import Files
+from holdfast.host.generations import Generations
 from holdfast.host.journal import Entry, Journal, new_entry
 from holdfast.host.live import Live
 from holdfast.host.space import check_space
@@ -69,8 +70,7 @@ def execute(prepared: Prepared, live: Live, home: Path) -> None:
     journal = Journal(home)
     with Files(live, entry.transaction, journal.contents, prepared.contents) as files:
         _run(entry, files, journal, live)
-    with explain_os_errors("close the journal"):
-        journal.end()
+    _finish(entry, journal, home)
     live.checkpoint("closed")
 
 
@@ -88,6 +88,14 @@ def execute_trial(prepared: Prepared, live: Live, home: Path) -> None:
     journal = Journal(home)
     with Files(live, entry.transaction, journal.contents, prepared.contents) as files:
         _run(entry, files, journal, live)
+
+
+def _finish(entry: Entry, journal: Journal, home: Path) -> None:
+    """What was chosen for the next boot is superseded by what is committed now; then the run is forgotten."""
+    if entry.kind != "adopt":
+        Generations(home, None).set_pending(None)
+    with explain_os_errors("close the journal"):
+        journal.end()
 
 
 def _state_after(steps: Sequence[Step]) -> Digest:
@@ -219,8 +227,7 @@ def recover(live: Live, home: Path) -> Recovery | None:
             journal.clear()
             return None
     if _is_committed(entry, home):
-        with explain_os_errors("close the journal"):
-            journal.end()
+        _finish(entry, journal, home)
         return Recovery(entry, finished=True)
     begun = journal.begun(entry)
     if entry.kind == "try":
