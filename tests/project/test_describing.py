@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
 from holdfast.host.accounts import Ids
@@ -19,11 +20,19 @@ from holdfast.host.inventory import read_inventory
 from holdfast.host.plan import make_plan
 from holdfast.host.rooted import RootDirectory
 from holdfast.manifest.document import read_manifest
-from holdfast.manifest.inventory import INVENTORY_VERSION, Inventory
-from holdfast.manifest.model import Manifest
+from holdfast.manifest.inventory import (
+    INVENTORY_VERSION,
+    FoundFile,
+    FoundGroup,
+    FoundUnit,
+    FoundUser,
+    Inventory,
+)
+from holdfast.manifest.model import BlobFile, Link, Manifest
 from holdfast.project.describing import Description, describe, system_name
 from holdfast.project.evaluation import evaluate
 from holdfast.project.python_text import comment, listing, literal, text_literal
+from holdfast.project.taking_over import describe_taken_over
 from tests.architecture.checkout import BIN
 from tests.host.machines import make_machine
 from tests.host.roots import EPOCH
@@ -151,6 +160,49 @@ def test_ubuntu_is_called_ubuntu(tmp_path: Path) -> None:
         assert 'distro=Ubuntu("noble")' in made.text and "Debian" not in made.text
         (tmp_path / name).mkdir()
         assert manifest_of(made, tmp_path / name).distribution.release == "noble"
+
+
+HOSTILE = '"""\nimport os\n\\'
+"""Text that would be code of the author's if it stood outside of a literal."""
+
+
+def test_what_a_machine_says_never_becomes_code() -> None:
+    """Whoever has taken over a machine must not get the author's by what that describes."""
+    file = FoundFile("", 1, "0600", "root", "root", "not from a package", text="x")
+    outside = ("/../../.ssh/authorized_keys", "//etc/x", "/etc/./x", "etc/x", "/", "", f"/etc/{HOSTILE}")
+    user = FoundUser(1000, "ann", (), HOSTILE, HOSTILE, HOSTILE, True, True, authorized_keys=(HOSTILE,))
+    unit = FoundUnit(HOSTILE, {HOSTILE: HOSTILE}, wanted_by=(HOSTILE,))
+    for language in ({}, {"tzdata": "1", "locales": "1"}):
+        found = Inventory(
+            INVENTORY_VERSION,
+            {"ID": "debian", "VERSION_CODENAME": "trixie", "UBUNTU_CODENAME": HOSTILE},
+            HOSTILE,
+            hostname=HOSTILE,
+            locale=HOSTILE,
+            timezone=HOSTILE,
+            packages=("nginx", HOSTILE),
+            held=(HOSTILE,),
+            installed=language,
+            files={**dict.fromkeys(outside, file), "/etc/fine": file},
+            links={f"/etc/{HOSTILE}": HOSTILE},
+            units={HOSTILE: unit, "b.service": FoundUnit(masked=True, dropins={HOSTILE: HOSTILE})},
+            users={"ann": user, HOSTILE: user},
+            groups={HOSTILE: FoundGroup(1, (HOSTILE,)), "x": FoundGroup(2, (HOSTILE,))},
+            left_out={HOSTILE: HOSTILE},
+            crontabs=(HOSTILE,),
+        )
+        made = describe(found, "web1", target=None, command=COMMAND)
+        assert set(made.files) == {"files/etc/fine"}
+        _demand_no_code(made.text)
+    _demand_no_code(describe_taken_over({f"/{HOSTILE}": BlobFile(digest_bytes(b""))}, tool="System Manager"))
+    _demand_no_code(describe_taken_over({f"/{HOSTILE}": Link(HOSTILE)}, tool="System Manager"))
+
+
+def _demand_no_code(text: str) -> None:
+    imported = [
+        name.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for name in node.names
+    ]
+    assert imported == [], text
 
 
 def test_refused() -> None:

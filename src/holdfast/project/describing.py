@@ -164,7 +164,7 @@ class _Describing:
         if value is None:
             return [f"m[Identity].{option} = None  # nothing on the machine says one"]
         if package not in self.inventory.installed:
-            return [f"m[Identity].{option} = None  # it is {value}, without the package {package!r}"]
+            return [f"m[Identity].{option} = None  # it is {comment(value)}, without the package {package!r}"]
         return [f"m[Identity].{option} = {literal(value)}"]
 
     def people(self) -> list[str]:
@@ -235,6 +235,9 @@ class _Describing:
         plain: list[str] = []
         lines: list[str] = []
         for path, file in self.inventory.files.items():
+            if not _is_below_root(path):
+                self.note(f"{path}: a file of such a name cannot be kept beside the definition")
+                continue
             content = _content(file)
             if content is None or not (_sound(file.user) and _sound(file.group)):
                 self.note(f"{path}: it belongs to {file.user}:{file.group}, which cannot be declared")
@@ -317,6 +320,12 @@ def _sound(account: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_below_root(path: str) -> bool:
+    """An absolute path that leads nowhere else when it is appended to a directory: the machine is not trusted with ours."""
+    root, *parts = path.split("/")
+    return root == "" and bool(parts) and not {"", ".", ".."}.intersection(parts) and path.isprintable()
 
 
 def _content(file: FoundFile) -> bytes | None:

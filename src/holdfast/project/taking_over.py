@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from holdfast.manifest.model import BlobFile, Directory, Entry, Link, TextFile
-from holdfast.project.python_text import literal, text_literal
+from holdfast.project.python_text import comment, literal, text_literal
 
 _HEAD = '''\
 """What was taken over from {tool}: import it from systems.py, and add `taken_over` to a system's modules.
@@ -36,7 +36,7 @@ def describe_taken_over(entries: Mapping[str, Entry], *, tool: str) -> str:
             lines += [f"{place}.text = {first}", *rest, *_metadata(place, entry)]
         else:
             lines.append(
-                f"    # {path}: its content is only on the machine; declare it, or the next switch takes it away"
+                f"    # {comment(path)}: its content is only on the machine; declare it, or the next switch takes it away"
             )
     if not any("m[Files]" in line for line in lines):
         lines.append("    pass")

@@ -9,6 +9,7 @@ import click
 
 from holdfast.base.atomic import write_atomically
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.style import printable
 from holdfast.cli.looking import LOCAL, look_at, root_option
 from holdfast.project.selection import DEFAULT_FILE
 
@@ -84,4 +85,4 @@ def _describe(source: str, root: Path | None, name: str | None, directory: Path)
     beside = f", and {len(made.files)} files below {directory / _FILES}" if made.files else ""
     click.echo(f"Wrote {path}{beside}.")
     for note in made.notes:
-        click.echo(f"Not in it: {note}")
+        click.echo(f"Not in it: {printable(note)}")
