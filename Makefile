@@ -4,15 +4,17 @@ SHELL := /bin/bash
 VENV := .venv
 PEERS := .venv-peers
 PYTHON := $(VENV)/bin/python
-AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo)
+COUNTS := HOLDFAST_CRASH_SEED,HOLDFAST_CRASH_MOMENTS,HOLDFAST_CRASH_POWER_CUTS,HOLDFAST_CRASH_LIVES
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=$(COUNTS))
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup test test-fast demo bench lint format docs lock-requirements clean
+.PHONY: help setup test torture test-fast demo bench lint format docs lock-requirements clean
 
 help:
 	@echo 'make demo               build, boot and query an example system'
 	@echo 'make test               everything: linters, types, unit tests, real boots'
+	@echo 'make torture            kills, power cuts and lives by the hundred'
 	@echo 'make test-fast          what needs neither root nor network, in seconds'
 	@echo 'make bench              ours beside the peers, in one run'
 	@echo 'make lint | format      ruff, mypy, basedpyright, import-linter | ruff format'
@@ -35,13 +37,20 @@ $(VENV)/.ready: .stamps/system requirements/dev.lock pyproject.toml
 
 # Under sudo the caches are handed back, so that later runs as the same person can write them.
 test: setup
-	@status=0; $(AS_ROOT) $(VENV)/bin/pytest -n auto || status=$$?; \
+	@status=0; $(AS_ROOT) $(VENV)/bin/pytest -n auto --dist worksteal $(TESTS) || status=$$?; \
 	if [ -n '$(AS_ROOT)' ]; then for cache in $(CACHES); do [ ! -e $$cache ] || sudo chown -R "$$(id -u):$$(id -g)" $$cache; done; fi; \
 	exit $$status
 
+# Ten minutes of nothing but ends in the middle: 200 random kills, 30 random power cuts and 100 lives, beside every step.
+torture: export HOLDFAST_CRASH_MOMENTS ?= 200
+torture: export HOLDFAST_CRASH_POWER_CUTS ?= 30
+torture: export HOLDFAST_CRASH_LIVES ?= 100
+torture: TESTS := tests/host/crash
+torture: test
+
 test-fast: setup
 	@# Compiled tests are kept even where that is switched off: rewriting their assertions takes as long as running them.
-	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n auto -q -m 'not system and not network and not slow'
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n auto -q --dist worksteal -m 'not system and not network and not slow'
 
 demo: setup
 	@examples/demo.sh

@@ -23,7 +23,7 @@ def text(path: str, content: str, mode: str = "0644") -> Definition:
 
 def test_empty_config(host: Host) -> None:
     """An empty definition changes nothing: what nobody declared stays as the machine has it."""
-    assert "Nothing to change" in host.plan()
+    assert "Nothing on the machine changes" in host.plan()
     host.switch()
     assert host.differences() == []
 

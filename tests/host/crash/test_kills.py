@@ -10,7 +10,7 @@ from tests.host.crash.conftest import MOMENTS, SEED, ask
 from tests.host.packages.debs import Debs
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
-_CHUNKS = 5
+_CHUNKS = 4
 _WITH_PACKAGES = 8
 
 

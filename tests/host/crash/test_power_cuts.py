@@ -23,7 +23,7 @@ from tests.host.crash.subject import DISK, steps_of
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 _MEGABYTES = 300
-_RANDOM = int(os.environ.get("HOLDFAST_CRASH_POWER_CUTS", "30"))
+_RANDOM = int(os.environ.get("HOLDFAST_CRASH_POWER_CUTS", "8"))
 
 
 @dataclass
