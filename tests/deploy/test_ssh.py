@@ -61,6 +61,21 @@ def test_ssh_has_the_environment_of_the_person(tmp_path: Path, monkeypatch: pyte
     transport.close()
 
 
+def test_a_configuration_for_people_is_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = "LocalForward 8080 localhost:80\nRemoteCommand tmux\nForwardAgent yes\nPort 2200\nUser ann\n"
+    (tmp_path / "config").write_text(settings)
+    (tmp_path / "ssh").write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {tmp_path}/config -G "$@"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    transport = SshTransport("web", SshSettings(("Port=22",)))
+    told = run(transport, "true").stdout.decode().splitlines()
+    assert {"user ann", "port 22", "forwardagent no", "batchmode yes", "clearallforwardings yes"} <= set(told)
+    assert not [line for line in told if line.startswith("remotecommand ")]
+    transport.close()
+
+
 def test_a_connection_that_was_there_is_lost() -> None:
     transport = SshTransport("root@web", SshSettings())
     with pytest.raises(UnreachableError, match="connection to root@web failed"):

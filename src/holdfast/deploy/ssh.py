@@ -136,6 +136,9 @@ class SshTransport:
             f"ConnectTimeout={settings.connect_seconds}",
             "ServerAliveInterval=15",
             "ServerAliveCountMax=4",
+            "RemoteCommand=none",  # what is for people who log in would be in the way of ours
+            "ClearAllForwardings=yes",  # so would a port that another session has taken
+            "ForwardAgent=no",  # nothing there needs the person's keys
         ]
         return ["ssh", "-T", *(word for option in ours for word in ("-o", option))]
 
