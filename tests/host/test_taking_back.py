@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.digests import digest_bytes
-from holdfast.host import operations, secrets
+from holdfast.host import operations, packages, secrets
 from holdfast.host.change import Wanted
+from holdfast.host.changing import changing
 from holdfast.host.failures import TakenBackError
 from holdfast.host.live import Live, open_live
 from holdfast.host.nodes import Secret
+from holdfast.host.packages.change import PackageChange, PackageResult
+from holdfast.host.preparing import Request
 from holdfast.host.steps import DecryptSecret, decrypt_step
 from holdfast.manifest.model import SecretFile, TextFile
 from tests.host.crashing import HOME, in_a_child
@@ -138,3 +141,26 @@ def test_a_crash_after_a_switch_leaves_nothing_for_the_next_boot_that_would_take
         if not crashed:
             return
     raise AssertionError("it never ended")
+
+
+@pytest.mark.parametrize(("where", "back"), [("closed", 0), ("staged", 1)])
+def test_packages_are_not_taken_back_from_under_what_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, back: int
+) -> None:
+    """Somebody stops the change, at a moment when it is already made, and before."""
+    undone: list[PackageChange] = []
+    monkeypatch.setattr(packages, "apply", lambda *_: PackageResult())
+    monkeypatch.setattr(packages, "undo", lambda change, _live: undone.append(change))
+
+    def checkpoint(at: str) -> None:
+        if at == where:
+            raise KeyboardInterrupt
+
+    with open_live(make_root(tmp_path / "root"), blobs=blobs_of()) as live:
+        live.checkpoint = checkpoint
+        wanted = Wanted(a_manifest(files={"/x": TextFile("x")}))
+        request = Request("switch", wanted, transaction="abc")
+        with changing(live, operations.DEFAULTS) as work, pytest.raises(KeyboardInterrupt):
+            work._with_packages(request, PackageChange())
+        assert len(undone) == back
+        assert (operations.status(live).generation is None) == bool(back)

@@ -173,7 +173,9 @@ class Changing:
         except StuckError:
             raise  # files that are not back need the packages that they were made for
         except BaseException as error:
-            self._packages_back(change, error)
+            committed = read_recorded_state(self._live.root)
+            if committed is None or committed.transaction != request.transaction:
+                self._packages_back(change, error)
             raise
         packages.finish(result.after)
         brought = replace(result, stale=packages.find_stale() if result.stale else ())
