@@ -21,7 +21,11 @@ def said(plan: UnitPlan) -> list[str]:
 
 
 def test_who_lingers_since_now_gets_a_manager_at_once() -> None:
-    assert said(plan_lingering([NEW], UIDS, {}, ())) == ["start user@1000.service", "stop user@1000.service"]
+    assert said(plan_lingering([NEW], UIDS, {}, ())) == [
+        "start user@1000.service",
+        "stop user@1000.service",
+        "stop user-runtime-dir@1000.service",
+    ]
     assert plan_lingering([NEW], UIDS, RUNS, ()) == UnitPlan(), "somebody is logged in"
     assert plan_lingering([NEW], {}, {}, ()) == UnitPlan(), "nobody of that name"
 
@@ -29,6 +33,7 @@ def test_who_lingers_since_now_gets_a_manager_at_once() -> None:
 def test_who_lingers_no_more_loses_it_unless_logged_in() -> None:
     assert said(plan_lingering([GONE], UIDS, RUNS, ())) == [
         "stop user@1000.service",
+        "stop user-runtime-dir@1000.service",
         "start user@1000.service",
     ]
     assert plan_lingering([GONE], UIDS, {}, ()) == UnitPlan()

@@ -75,7 +75,7 @@ def test_what_is_found(tmp_path: Path) -> None:
     (root / "link").symlink_to("a")
     os.lchown(root / "link", 1003, 0)
     found = look(root, {1001, 1002, 1003}, {2001, 2002})
-    assert found == Owned(uids=frozenset({1001, 1003}), gids=frozenset({2001}))
+    assert found == Owned(uids={1001: "/a/b/file", 1003: "/link"}, gids=frozenset({2001}))
     assert found.nothing_of_user(1002)
     assert not found.nothing_of_user(1001)
     assert found.nothing_of_group(2002)
@@ -112,6 +112,14 @@ def test_what_sudo_notes_does_not_count(tmp_path: Path) -> None:
     assert look(root, {1000}, {1000}) == Owned()
 
 
+def test_what_logind_takes_away_by_itself_does_not_count(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "run/user/1000/systemd").mkdir(parents=True)
+    for path in ("run/user/1000", "run/user/1000/systemd"):
+        os.chown(root / path, 1000, 1000)
+    assert look(root, {1000}, {1000}) == Owned()
+
+
 def test_processes_count(tmp_path: Path) -> None:
     uid = 54321 + os.getpid() % 1000
     with subprocess.Popen(["sleep", "60"], user=uid) as process:
@@ -124,7 +132,7 @@ def test_processes_count(tmp_path: Path) -> None:
         finally:
             process.kill()
     assert found.processes == {uid: ("sleep",)}
-    assert found.uids == {uid}
+    assert found.uids == {uid: "a process, sleep,"}
     (tmp_path / "empty").mkdir()
     assert look(tmp_path / "empty", {uid}) == Owned()
 

@@ -100,7 +100,7 @@ def test_a_number_that_somebody_gave_away_meanwhile_is_not_insisted_on() -> None
     ("owned", "why"),
     [
         (None, "what it owns was not looked for"),
-        (Owned(uids=frozenset({1000})), "something still belongs to it"),
+        (Owned(uids={1000: "/srv/x"}), "/srv/x still belongs to it"),
         (Owned(incomplete="no time"), "no time"),
     ],
 )
@@ -258,7 +258,7 @@ def test_groups_stay_while_something_belongs_to_them() -> None:
 
 def test_running_processes_are_named() -> None:
     made = settled(tables(), {"ann": ANN})
-    owned = Owned(uids=frozenset({1000}), processes={1000: ("bash", "vi")})
+    owned = Owned(uids={1000: "/srv/x"}, processes={1000: ("bash", "vi")})
     gone = settled(made.accounts, {}, after(made), owned=owned)
     assert gone.notes[-1] == "user 'ann' has running processes, which go on: bash, vi"
 

@@ -16,11 +16,12 @@ from jeepney import HeaderFields, Message, Parser, new_method_return, new_signal
 from holdfast.base.bus import MANAGER, Bus
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Event, listen
-from holdfast.host import live, systemd, unit_jobs
+from holdfast.host import live, manager_facts, systemd, unit_jobs
 from holdfast.host.rooted import RootDirectory
 from holdfast.host.steps import ReloadManager, RunUnits, UnitJob
 from holdfast.host.systemd import Systemd, connect, connect_user
-from holdfast.host.unit_states import Relations
+from holdfast.host.transitions import ManagerFacts
+from holdfast.host.unit_states import Relations, UnitState
 from tests.host.roots import blobs_of
 
 Answer = Callable[[Message], tuple[str, tuple[object, ...]]]
@@ -226,3 +227,18 @@ def test_going_back_talks_to_systemd_anew_where_it_went_away(
             unit_jobs.do(RunUnits((UnitJob("a.target", "start", ""),)), machine)
         unit_jobs.undo(ReloadManager("undo"), machine)
     assert asked[-1] == "Reload"
+
+
+def test_nonsense_of_a_users_manager_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nonsense(*_: object) -> Systemd:
+        raise ValueError("embedded null byte")
+
+    monkeypatch.setattr(unit_jobs, "connect_user", nonsense)
+    monkeypatch.setattr(manager_facts, "connect_user", nonsense)
+    told: list[Event] = []
+    with RootDirectory(tmp_path) as root, listen(told.append):
+        machine = live.Live(root, tmp_path, manager(lambda _: ("", ())), blobs_of())
+        unit_jobs.undo(RunUnits(undo=(UnitJob("a.service", "stop", "", user="root"),)), machine)
+        running = ManagerFacts({"user@0.service": UnitState("loaded", "active", "running")})
+        assert not manager_facts.ask_users(running, ())
+    assert str(told).count("embedded null byte") == 2

@@ -63,7 +63,7 @@ def host(release: str, hosts: Hosts) -> Generator[Host]:
         yield shared
         shared.deactivate()
         left = shared.differences()
-        assert not left, "\n".join(left)
+        assert not left, "\n".join([*left, shared.said_last])
         whole = True
     finally:
         if not whole:

@@ -49,6 +49,8 @@ class Host:
     pristine: frozenset[str] = frozenset()
     given_back: bool = False
     """The scenario's last word was `deactivate`."""
+    said_last: str = ""
+    """What the engine said to the last of the scenario's words."""
 
     def install_engine(self) -> None:
         """Bring the engine there, and remember what the machine is like now."""
@@ -81,12 +83,12 @@ class Host:
         if self.given_back:
             return
         done = self.execute("deactivate")
-        told = done.text + done.stderr.decode()
-        assert done.returncode == 0, told
+        assert done.returncode == 0, self.said_last
 
     def execute(self, *words: str, stdin: bytes = b"") -> Completed:
         done = self.machine.execute(["holdfast", *words], stdin=stdin, timeout=120)
         self.given_back = words[0] == "deactivate" and done.returncode == 0
+        self.said_last = done.text + done.stderr.decode()
         return done
 
     def switch(

@@ -267,7 +267,8 @@ class _Settling:
     def _why_kept(self, uid: int) -> str:
         if self.owned is None:
             return "what it owns was not looked for"
-        return "something still belongs to it" if uid in self.owned.uids else self.owned.incomplete
+        found = self.owned.uids.get(uid)
+        return f"{found} still belongs to it" if found else self.owned.incomplete
 
     def retire_groups(self, declared: set[str]) -> None:
         """Groups of ours that nobody declares any more: they go when nothing and nobody belongs to them."""

@@ -29,18 +29,21 @@ def plan_lingering(
     undo: list[UnitJob] = []
     notes: list[str] = []
     for action in actions:
-        directory, _, name = action.path.rpartition("/")
+        folder, _, name = action.path.rpartition("/")
         uid = uids.get(name)
-        if directory != LINGER or uid is None:
+        if folder != LINGER or uid is None:
             continue
-        unit = f"user@{uid}.service"
+        unit, directory = f"user@{uid}.service", f"user-runtime-dir@{uid}.service"
         runs = states.get(unit, NOWHERE).runs
         if isinstance(action, PutFile) and isinstance(action.before, Absent) and not runs:
             start.append(UnitJob(unit, "start", f"{name} lingers"))
             undo.append(UnitJob(unit, "stop", "it did not run before"))
+            undo.append(UnitJob(directory, "stop", "it was not there before"))
         elif isinstance(action, Remove) and runs and uid in logged_in:
             notes.append(f"{name} lingers no more; {unit} runs until {name} logs out")
         elif isinstance(action, Remove) and runs:
             stop.append(UnitJob(unit, "stop", f"{name} lingers no more"))
+            # logind would leave it for another ten seconds, to whoever gets the number next (UserStopDelaySec= in logind.conf(5)).
+            stop.append(UnitJob(directory, "stop", f"{name} lingers no more"))
             back.append(UnitJob(unit, "start", "it ran before"))
     return UnitPlan(tuple(stop), tuple(back), tuple(start), tuple(undo), notes=tuple(notes))

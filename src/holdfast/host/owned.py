@@ -69,18 +69,18 @@ class _Looking:
     ) -> None:
         self._root, self._managed, self._ending, self._deadline = root, managed, ending, deadline
         self._wanted_uids, self._wanted_gids = uids, gids
-        self._uids: set[int] = set()
+        self._uids: dict[int, str] = {}
         self._gids: set[int] = set()
         self._processes: dict[int, tuple[str, ...]] = {}
         self._homes: dict[int, dict[str, Node]] = {}
-        self._ignored: set[str] = {*managed, *ending.paths, *ending.trees}
+        # logind takes it away by itself some seconds after the last session; until then, processes tell whether anybody is there.
+        self._elsewhere = {*_OF_SUDO, *ending.trees, *(f"/run/user/{uid}" for uid in uids)}
+        self._ignored: set[str] = {*managed, *ending.paths, *self._elsewhere}
         self._foreign: frozenset[int] = frozenset()
         self._incomplete = ""
 
     def owned(self) -> Owned:
-        return Owned(
-            frozenset(self._uids), frozenset(self._gids), self._processes, self._homes, self._incomplete
-        )
+        return Owned(self._uids, frozenset(self._gids), self._processes, self._homes, self._incomplete)
 
     def home(self, path: str, uid: int, skeleton: Mapping[str, Node]) -> None:
         """Note a home that is as we made it; anything else in it is found like any other file."""
@@ -129,7 +129,7 @@ class _Looking:
                 uid = process.stat().st_uid
                 if uid in self._wanted_uids and not self._ending.has_process(_text(process / "cgroup")):
                     command = _text(process / "comm").strip()
-                    self._uids.add(uid)
+                    self._uids.setdefault(uid, f"a process, {command},")
                     known = self._processes.get(uid, ())
                     self._processes[uid] = tuple(sorted({*known, command}))
 
@@ -142,7 +142,7 @@ class _Looking:
             self._directory(descriptor, "", 0)
 
     def _done(self) -> bool:
-        return self._wanted_uids <= self._uids and self._wanted_gids <= self._gids
+        return self._wanted_uids <= self._uids.keys() and self._wanted_gids <= self._gids
 
     def _directory(self, descriptor: int, path: str, depth: int) -> None:
         """Look through one open directory."""
@@ -161,7 +161,7 @@ class _Looking:
             if self._done() or self._incomplete:
                 return
             where = f"{path}/{name}"
-            if (path == "" and name in _NOWHERE) or where in _OF_SUDO or where in self._ending.trees:
+            if (path == "" and name in _NOWHERE) or where in self._elsewhere:
                 continue
             with suppress(OSError):
                 below = os.open(name, _DIRECTORY, dir_fd=descriptor)
@@ -174,7 +174,8 @@ class _Looking:
         if (
             status.st_uid in self._wanted_uids or status.st_gid in self._wanted_gids
         ) and path not in self._ignored:
-            self._uids |= {status.st_uid} & self._wanted_uids
+            if status.st_uid in self._wanted_uids:
+                self._uids.setdefault(status.st_uid, path)
             self._gids |= {status.st_gid} & self._wanted_gids
 
 

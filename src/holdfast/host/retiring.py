@@ -25,8 +25,8 @@ _EXPIRED = "1"
 class Owned:
     """What belongs to accounts that are about to go."""
 
-    uids: frozenset[int] = frozenset()
-    """Those that own files, crontabs or running processes."""
+    uids: Mapping[int, str] = field(default_factory=lambda: {})
+    """One thing that belongs to each of those that own files, crontabs or running processes, in words."""
     gids: frozenset[int] = frozenset()
     processes: Mapping[int, tuple[str, ...]] = field(default_factory=lambda: {})
     """Names of the running processes by uid."""
