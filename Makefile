@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PEERS := .venv-peers
 PYTHON := $(VENV)/bin/python
-COUNTS := HOLDFAST_CRASH_SEED,HOLDFAST_CRASH_MOMENTS,HOLDFAST_CRASH_POWER_CUTS,HOLDFAST_CRASH_LIVES
+COUNTS := HOLDFAST_CRASH_SEED,HOLDFAST_CRASH_EVERY_STEP,HOLDFAST_CRASH_MOMENTS,HOLDFAST_CRASH_POWER_CUTS,HOLDFAST_CRASH_LIVES
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=$(COUNTS))
 CACHES := .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .demo
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo 'make demo               build, boot and query an example system'
 	@echo 'make test               everything: linters, types, unit tests, real boots'
-	@echo 'make torture            kills, power cuts and lives by the hundred'
+	@echo 'make torture            kills at every step, power cuts and lives by the hundred; an hour'
 	@echo 'make test-fast          what needs neither root nor network, in seconds'
 	@echo 'make bench              ours beside the peers, in one run'
 	@echo 'make lint | format      ruff, mypy, basedpyright, import-linter | ruff format'
@@ -41,9 +41,10 @@ test: setup
 	if [ -n '$(AS_ROOT)' ]; then for cache in $(CACHES); do [ ! -e $$cache ] || sudo chown -R "$$(id -u):$$(id -g)" $$cache; done; fi; \
 	exit $$status
 
-# Ten minutes of nothing but ends in the middle: 200 random kills, 30 random power cuts and 100 lives, beside every step.
+# Nothing but ends in the middle, for an hour: every step killed and cut off the power, 200 random moments of each, and 100 lives.
+torture: export HOLDFAST_CRASH_EVERY_STEP ?= 1
 torture: export HOLDFAST_CRASH_MOMENTS ?= 200
-torture: export HOLDFAST_CRASH_POWER_CUTS ?= 30
+torture: export HOLDFAST_CRASH_POWER_CUTS ?= 200
 torture: export HOLDFAST_CRASH_LIVES ?= 100
 torture: TESTS := tests/host/crash
 torture: test

@@ -1,7 +1,8 @@
 """A booted Debian machine with our code and the program in it that kills runs.
 
 ``HOLDFAST_CRASH_SEED`` chooses other random moments and lives; ``HOLDFAST_CRASH_MOMENTS``, ``HOLDFAST_CRASH_POWER_CUTS`` and
-``HOLDFAST_CRASH_LIVES`` how many there are: `make torture` takes several times as many as every run of the tests.
+``HOLDFAST_CRASH_LIVES`` how many there are. Of five hundred steps that each put one file in place, a run of the tests takes a few, unless
+``HOLDFAST_CRASH_EVERY_STEP`` is 1. `make torture` takes every step and several times as many of the others.
 """
 
 from __future__ import annotations
@@ -28,7 +29,14 @@ _ENVIRONMENT = {
     "PYTHONPYCACHEPREFIX": "/holdfast-pyc",
 }
 SEED = int(os.environ.get("HOLDFAST_CRASH_SEED", "1"))
+EVERY_STEP = os.environ.get("HOLDFAST_CRASH_EVERY_STEP") == "1"
+_LONGEST = 3600 if EVERY_STEP else 300
 MOMENTS = int(os.environ.get("HOLDFAST_CRASH_MOMENTS", "40"))
+
+
+def stride(few: int) -> int:
+    """Each how many-eth of the steps that differ only in their file."""
+    return 1 if EVERY_STEP else few
 
 
 def binds(compiled: Path, debs: Path) -> Mapping[str, Bind]:
@@ -47,7 +55,7 @@ def execute(machine: Machine, asked: Mapping[str, object], program: str = "drive
         ["python3", "-m", f"tests.host.crash.{program}"],
         stdin=json.dumps(asked).encode(),
         env=_ENVIRONMENT,
-        timeout=300,
+        timeout=_LONGEST,
     )
 
 

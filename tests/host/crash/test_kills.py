@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.base.codec import encode
 from holdfast.machine import Machine
-from tests.host.crash.conftest import MOMENTS, SEED, ask
+from tests.host.crash.conftest import MOMENTS, SEED, ask, stride
 from tests.host.packages.debs import Debs
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
@@ -16,14 +16,14 @@ _WITH_PACKAGES = 8
 
 @pytest.mark.parametrize("chunk", range(2))
 def test_at_every_step(machine: Machine, chunk: int) -> None:
-    answer = ask(machine, "kill-at-steps", chunk=chunk, chunks=2, stride=60)
+    answer = ask(machine, "kill-at-steps", chunk=chunk, chunks=2, stride=stride(60))
     assert answer["points"] > 500
     assert answer["chosen"] > 12
     assert answer["outcomes"]["old"] > answer["outcomes"]["new"] > 0
 
 
 def test_while_it_is_taken_back(machine: Machine) -> None:
-    answer = ask(machine, "kill-recovery-at-steps", stride=150)
+    answer = ask(machine, "kill-recovery-at-steps", stride=stride(150))
     assert answer["points"] > 500
     assert answer["chosen"] > 12
 

@@ -18,7 +18,7 @@ from holdfast.base.process import run
 from holdfast.distro.family import Bootstrapped
 from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.sandbox import Bind
-from tests.host.crash.conftest import SEED, binds, execute
+from tests.host.crash.conftest import SEED, binds, execute, stride
 from tests.host.crash.subject import DISK, steps_of
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
@@ -116,7 +116,7 @@ def _cut(computer: Computer, moments: Callable[[dict[str, Any]], list[dict[str, 
 @pytest.mark.parametrize("chunk", range(2))
 def test_at_every_step(computer: Computer, chunk: int) -> None:
     def moments(first: dict[str, Any]) -> list[dict[str, object]]:
-        chosen = [point for point in steps_of(first["points"], 100) if not point.startswith("end")]
+        chosen = [point for point in steps_of(first["points"], stride(100)) if not point.startswith("end")]
         return [{"at": point} for point in chosen[chunk::2]]
 
     outcomes = _cut(computer, moments)
