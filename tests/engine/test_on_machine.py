@@ -13,7 +13,7 @@ import pytest
 from holdfast.base.process import Completed
 from holdfast.engine.archive import Engine, engine_archive
 from holdfast.engine.launch import EXIT_NO_ENGINE, EXIT_NO_PYTHON, install_script, start_script
-from holdfast.host.own_units import CONFIRM_TIMER, EARLY_UNIT, SWITCH_UNIT
+from holdfast.host.units.own import CONFIRM_TIMER, EARLY_UNIT, SWITCH_UNIT
 from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.manifest.document import MEDIA_TYPE, write_manifest
 from holdfast.manifest.generation import ARTIFACT_TYPE, BLOB

@@ -126,7 +126,7 @@ class Life(RuleBasedStateMachine):
             assert not [path for path in snapshot(self.root) if "/.holdfast-" in path or "/journal" in path]
 
     def _managed(self) -> set[str]:
-        from holdfast.host.facts import read_recorded_state
+        from holdfast.host.planning.facts import read_recorded_state
 
         state = read_recorded_state(self.live.root)
         return set(state.paths) if state else set()

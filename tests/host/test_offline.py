@@ -7,9 +7,9 @@ import pytest
 
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
-from holdfast.host.facts import read_recorded_state
-from holdfast.host.nodes import Absent, File
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.files.nodes import Absent, File
+from holdfast.host.files.rooted import RootDirectory
+from holdfast.host.planning.facts import read_recorded_state
 from holdfast.host.state import read_state
 from holdfast.manifest.document import read_manifest
 from holdfast.manifest.model import BlobFile, Directory, Entry, Link, TextFile, User

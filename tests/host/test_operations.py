@@ -14,8 +14,8 @@ from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.host import operations
 from holdfast.host.change import Change, Wanted
+from holdfast.host.files.nodes import File
 from holdfast.host.live import Live, open_live
-from holdfast.host.nodes import File
 from holdfast.host.report import render_result
 from holdfast.manifest.model import Identity, TextFile, User
 from tests.host.roots import a_manifest, blobs_of, make_root, run, snapshot

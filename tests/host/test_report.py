@@ -7,11 +7,11 @@ import pytest
 
 from holdfast.base.digests import digest_bytes
 from holdfast.base.style import coloured
-from holdfast.host.actions import PutFile
 from holdfast.host.change import Change, FileChange
 from holdfast.host.drift import Drift
+from holdfast.host.files.actions import PutFile
+from holdfast.host.files.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.generations import Generation
-from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.operations import Recovered, Status, SwitchResult
 from holdfast.host.packages.change import (
     Debris,

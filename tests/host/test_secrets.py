@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.digests import digest_bytes
-from holdfast.host import content, secret_marks, secrets
+from holdfast.host import secret_marks, secrets
 from holdfast.host.drift import read_drift
 from holdfast.host.failures import RefusedError
+from holdfast.host.files import content
+from holdfast.host.files.nodes import Absent, Secret
 from holdfast.host.live import Live, open_live
-from holdfast.host.nodes import Absent, Secret
 from holdfast.host.state import STATE_VERSION, Managed, State
 from holdfast.host.steps import DecryptSecret, decrypt_step
 from tests.host.roots import blobs_of, make_root

@@ -12,8 +12,8 @@ from holdfast.host import operations, packages, secrets
 from holdfast.host.change import Wanted
 from holdfast.host.changing import changing
 from holdfast.host.failures import TakenBackError
+from holdfast.host.files.nodes import Secret
 from holdfast.host.live import Live, open_live
-from holdfast.host.nodes import Secret
 from holdfast.host.packages.change import PackageChange, PackageResult
 from holdfast.host.preparing import Request
 from holdfast.host.steps import DecryptSecret, decrypt_step

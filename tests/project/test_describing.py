@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
-from holdfast.host.accounts import Ids
-from holdfast.host.actions import Action
-from holdfast.host.facts import read_facts
-from holdfast.host.inventory import read_inventory
-from holdfast.host.plan import make_plan
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.accounts.declared import Ids
+from holdfast.host.files.actions import Action
+from holdfast.host.files.rooted import RootDirectory
+from holdfast.host.inventory.reading import read_inventory
+from holdfast.host.planning.facts import read_facts
+from holdfast.host.planning.plan import make_plan
 from holdfast.manifest.document import read_manifest
 from holdfast.manifest.inventory import (
     INVENTORY_VERSION,

@@ -240,9 +240,7 @@ def test_units_of_users(host: Host) -> None:
 
 def test_other_ways_to_systemd(host: Host) -> None:
     """Through the system bus; and none at all is said, not passed over."""
-    asking = (
-        "from holdfast.host.systemd import connect; print(connect().states()['multi-user.target'].active)"
-    )
+    asking = "from holdfast.host.units.systemd import connect; print(connect().states()['multi-user.target'].active)"
     place = host.machine.succeed("ls -d /var/lib/holdfast/engine/*[0-9a-f]").split()[-1]
     ask = f'PYTHONPATH={place} python3 -c "{asking}" 2>&1'
     hide = "mv /run/systemd/private /run/systemd/away; {0}; mv /run/systemd/away /run/systemd/private"

@@ -13,7 +13,7 @@ from pathlib import Path
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import stage
 from holdfast.base.records import dataclass
-from holdfast.host.units import SYSTEM
+from holdfast.host.units.declared import SYSTEM
 from holdfast.manifest.model import Manifest, TextFile, Unit
 from holdfast.sandbox import Inside, Root, Sandbox, Scratch, enter
 

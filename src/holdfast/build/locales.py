@@ -10,7 +10,7 @@ from holdfast.base.events import stage
 from holdfast.build.cache import run_layer_step
 from holdfast.build.layers import collect_layer
 from holdfast.build.steps import Step
-from holdfast.host.identity import is_built_in, locale_directory
+from holdfast.host.planning.identity import is_built_in, locale_directory
 from holdfast.sandbox import Root, Sandbox, enter
 from holdfast.store import Layer, Store
 

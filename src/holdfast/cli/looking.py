@@ -34,8 +34,8 @@ def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
         if root is not None:
             raise HoldfastError("--root names a directory of this machine", resolution="Leave out --root.")
         return _look_far(where, contents=contents)
-    from holdfast.host.inventory import read_inventory
-    from holdfast.host.rooted import RootDirectory
+    from holdfast.host.files.rooted import RootDirectory
+    from holdfast.host.inventory.reading import read_inventory
 
     with explain_os_errors(f"open the root {root or '/'}"):
         directory = RootDirectory(root or Path("/"))

@@ -19,7 +19,7 @@ from holdfast.cli.output import write_json, write_table
 from holdfast.deploy.results import HostResult, State
 from holdfast.deploy.transport import LOCAL
 from holdfast.engine.exits import Exit
-from holdfast.host.own_units import SWITCH_UNIT
+from holdfast.host.units.own import SWITCH_UNIT
 
 if TYPE_CHECKING:
     from holdfast.deploy.working import Job

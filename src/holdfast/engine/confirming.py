@@ -29,7 +29,7 @@ from holdfast.host.home import home_path, make_home
 from holdfast.host.journal import boot_id
 from holdfast.host.live import Live
 from holdfast.host.operations import SwitchOptions, SwitchResult
-from holdfast.host.own_units import CONFIRM_TIMER, CONFIRM_UNIT
+from holdfast.host.units.own import CONFIRM_TIMER, CONFIRM_UNIT
 
 _LOCK_SECONDS = 900.0
 """How long the dead man waits for a command that is at work."""

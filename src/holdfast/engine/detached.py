@@ -28,7 +28,7 @@ from holdfast.engine.exits import Exit
 from holdfast.engine.outcome import Outcome, demand_root
 from holdfast.engine.runs import Request, Result, Run
 from holdfast.host.failures import BusyError
-from holdfast.host.own_units import SWITCH_UNIT
+from holdfast.host.units.own import SWITCH_UNIT
 
 _SETTLE_SECONDS = 5.0
 """How long systemd may take to forget a unit whose process is gone."""

@@ -20,7 +20,7 @@ from holdfast.base.process import run
 from holdfast.base.style import Style
 from holdfast.engine.launch import ENGINE_HOME
 from holdfast.engine.outcome import Outcome, Place, demand_root
-from holdfast.host.own_units import EARLY_UNIT
+from holdfast.host.units.own import EARLY_UNIT
 
 _UNITS = "etc/systemd/system"
 _WANTS = f"{_UNITS}/sysinit.target.wants"
@@ -85,9 +85,9 @@ def early(options: argparse.Namespace, _style: Style) -> Outcome:
     from holdfast.engine.confirming import settle
     from holdfast.engine.refs import keep_generations
     from holdfast.host import operations
-    from holdfast.host.facts import read_recorded_state
     from holdfast.host.generations import Generations
     from holdfast.host.home import home_path
+    from holdfast.host.planning.facts import read_recorded_state
 
     demand_root("act at boot")
     place = Place(options.root)

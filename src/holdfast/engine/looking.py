@@ -50,8 +50,8 @@ def install(options: argparse.Namespace, _style: Style) -> Outcome:
 def facts(options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast facts`."""
     from holdfast.base.codec import encode, pretty_json
-    from holdfast.host.inventory import read_inventory
-    from holdfast.host.rooted import RootDirectory
+    from holdfast.host.files.rooted import RootDirectory
+    from holdfast.host.inventory.reading import read_inventory
 
     with explain_os_errors(f"open the root {options.root}"):
         root = RootDirectory(options.root)

@@ -11,11 +11,11 @@ from holdfast.base.events import message
 from holdfast.engine.outcome import Place
 from holdfast.engine.receiving import INCOMING
 from holdfast.host import operations
-from holdfast.host.facts import read_recorded_state
 from holdfast.host.failures import BusyError
 from holdfast.host.home import locked
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
+from holdfast.host.planning.facts import read_recorded_state
 from holdfast.manifest.model import BlobFile, SecretFile
 
 PREFIX = "generations/"

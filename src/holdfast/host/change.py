@@ -10,8 +10,8 @@ from typing import Literal
 from holdfast.base.codec import JSON, DecodeError, canonical_json, decode, encode
 from holdfast.base.digests import Digest
 from holdfast.base.records import dataclass
-from holdfast.host.accounts import Ids
-from holdfast.host.nodes import Node
+from holdfast.host.accounts.declared import Ids
+from holdfast.host.files.nodes import Node
 from holdfast.host.packages.change import PackageChange, PackageResult
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.state import State

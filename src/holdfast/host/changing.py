@@ -15,17 +15,17 @@ from holdfast.base.events import message
 from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
-from holdfast.host.actions import Action, Keep
 from holdfast.host.change import Change, ChangeKind, Prepared
 from holdfast.host.drift import Drift
-from holdfast.host.facts import read_recorded_state
 from holdfast.host.failures import RefusedError, StuckError, TakenBackError
+from holdfast.host.files.actions import Action, Keep
+from holdfast.host.files.nodes import File
 from holdfast.host.generations import Generations
 from holdfast.host.home import locked
 from holdfast.host.kept import prune_kept
 from holdfast.host.live import Live
-from holdfast.host.nodes import File
 from holdfast.host.packages.change import PackageChange, PackageOptions
+from holdfast.host.planning.facts import read_recorded_state
 from holdfast.host.preparing import Request, prepare, prepare_state
 from holdfast.host.secret_marks import prune_marks
 from holdfast.host.secrets import refuse_undecryptable

@@ -31,9 +31,9 @@ class Doing(Protocol):
 
 
 MODULES: Mapping[str, str] = {
-    "units": "unit_jobs",
-    "reload-manager": "unit_jobs",
-    "cover": "covering",
+    "units": "units.jobs",
+    "reload-manager": "units.jobs",
+    "cover": "files.covering",
     "secret": "secrets",
     "sysctl": "settings",
     "modules": "settings",

@@ -7,8 +7,8 @@ from typing import Literal
 
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
-from holdfast.host.nodes import Absent, File, Node, Secret, Symlink
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.files.nodes import Absent, File, Node, Secret, Symlink
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.secret_marks import read_changed
 from holdfast.host.state import State
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
-from holdfast.host.content import Blobs as Blobs
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.files.content import Blobs as Blobs
+from holdfast.host.files.rooted import RootDirectory
 
 if TYPE_CHECKING:
-    from holdfast.host.systemd import Systemd
+    from holdfast.host.units.systemd import Systemd
 
 
 def _nothing(_where: str) -> None:
@@ -59,6 +59,6 @@ def open_live(path: Path = Path("/"), *, blobs: Blobs) -> Generator[Live]:
 def _systemd() -> Systemd | None:
     if not os.path.isdir("/run/systemd/system"):  # noqa: PTH112  (what sd_booted(3) looks at)
         return None
-    from holdfast.host.systemd import connect  # only here: it brings D-Bus with it
+    from holdfast.host.units.systemd import connect  # only here: it brings D-Bus with it
 
     return connect()

@@ -9,11 +9,11 @@ from typing import BinaryIO
 from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
-from holdfast.host.accounts import Ids
-from holdfast.host.apply import apply_plan
-from holdfast.host.facts import read_facts, read_recorded_state
-from holdfast.host.plan import Plan, make_plan
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.accounts.declared import Ids
+from holdfast.host.files.apply import apply_plan
+from holdfast.host.files.rooted import RootDirectory
+from holdfast.host.planning.facts import read_facts, read_recorded_state
+from holdfast.host.planning.plan import Plan, make_plan
 from holdfast.manifest.model import Manifest
 
 

@@ -20,15 +20,15 @@ from holdfast.host.changing import SwitchResult as SwitchResult
 from holdfast.host.changing import changing
 from holdfast.host.drift import Drift as Drift
 from holdfast.host.drift import read_drift
-from holdfast.host.facts import read_recorded_state
 from holdfast.host.failures import RefusedError
+from holdfast.host.files.nodes import Folder, Secret, Special
 from holdfast.host.generations import Generation as Generation
 from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.kept import prune_kept
 from holdfast.host.live import Live
-from holdfast.host.nodes import Folder, Secret, Special
+from holdfast.host.planning.facts import read_recorded_state
 from holdfast.host.preparing import Request, prepare, warn_of_interruption, with_differences
 from holdfast.host.secrets import find_problems
 from holdfast.host.state import State

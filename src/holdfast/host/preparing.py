@@ -12,20 +12,20 @@ from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
-from holdfast.host.accounts import Ids
-from holdfast.host.actions import Action, MakeDirectory
-from holdfast.host.arranging import Arranged, arrange, read_surroundings
+from holdfast.host.accounts.declared import Ids
 from holdfast.host.change import Change, ChangeKind, FileChange, Prepared, Wanted
-from holdfast.host.content import Contents
-from holdfast.host.diffs import LARGE, file_changes, with_difference
-from holdfast.host.facts import Facts, Recording, read_facts, read_recorded_state
+from holdfast.host.files.actions import Action, MakeDirectory
+from holdfast.host.files.content import Contents
+from holdfast.host.files.diffs import LARGE, file_changes, with_difference
+from holdfast.host.files.nodes import Absent, File, Node, Secret
 from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent, File, Node, Secret
 from holdfast.host.packages.change import PackageChange, PackageOptions, PackageResult
-from holdfast.host.plan import Plan, make_plan
+from holdfast.host.planning.arranging import Arranged, arrange, read_surroundings
+from holdfast.host.planning.facts import Facts, Recording, read_facts, read_recorded_state
+from holdfast.host.planning.plan import Plan, make_plan
 from holdfast.host.state import Managed, State
 from holdfast.host.steps import ChangeFiles, Commit, CoverFiles, Step, UnitJob
 from holdfast.host.support import warn_of_distribution

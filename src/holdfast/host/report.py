@@ -14,8 +14,8 @@ from holdfast.base.codec import JSON, encode
 from holdfast.base.style import Kind, Style, plain, printable
 from holdfast.host.change import Change, FileChange
 from holdfast.host.drift import Drift
+from holdfast.host.files.nodes import Absent, File, Folder, Node, Secret, Symlink, describe
 from holdfast.host.generations import Generation
-from holdfast.host.nodes import Absent, File, Folder, Node, Secret, Symlink, describe
 from holdfast.host.operations import Recovered, Status, SwitchResult
 from holdfast.host.report_packages import DIFF_LINES as DIFF_LINES
 from holdfast.host.report_packages import diff_lines, package_lines, render_brought

@@ -20,10 +20,10 @@ from holdfast.base.codec import canonical_json
 from holdfast.base.digests import digest_bytes, hex_of
 from holdfast.base.errors import explain_os_errors
 from holdfast.host import state as places
+from holdfast.host.files.nodes import File, Secret
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.home import home_path
 from holdfast.host.live import Live
-from holdfast.host.nodes import File, Secret
-from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
 
 _MARKS = "secrets"

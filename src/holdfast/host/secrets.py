@@ -15,10 +15,10 @@ from holdfast.base import process
 from holdfast.base.digests import parse_digest
 from holdfast.base.environment import BASE_ENVIRONMENT
 from holdfast.base.errors import HoldfastError
-from holdfast.host.content import NEW, write_all
 from holdfast.host.failures import RefusedError
+from holdfast.host.files.content import NEW, write_all
+from holdfast.host.files.nodes import Folder
 from holdfast.host.live import Live
-from holdfast.host.nodes import Folder
 from holdfast.host.secret_marks import mark
 from holdfast.host.steps import DecryptSecret, Step
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError
-from holdfast.host.content import remove_directory
+from holdfast.host.files.content import remove_directory
+from holdfast.host.files.nodes import Folder
+from holdfast.host.files.tmpfiles import TMPFILES, is_untouched
 from holdfast.host.live import Live
-from holdfast.host.nodes import Folder
 from holdfast.host.steps import CreateTmpfiles, LoadModules, SetSysctl, Step
-from holdfast.host.tmpfiles import TMPFILES, is_untouched
 
 
 def plan_sysctl(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from holdfast.base.errors import HoldfastError, explain_os_errors
-from holdfast.host.actions import Keep, PutFile
 from holdfast.host.change import Prepared
-from holdfast.host.content import Contents
+from holdfast.host.files.actions import Keep, PutFile
+from holdfast.host.files.content import Contents
 from holdfast.host.live import Live
 from holdfast.host.steps import ChangeFiles, Commit
 

@@ -12,7 +12,7 @@ from holdfast.base.codec import DecodeError, canonical_json, decode
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
-from holdfast.host.nodes import Node
+from holdfast.host.files.nodes import Node
 from holdfast.host.packages.record import PackageState
 from holdfast.manifest.model import Task
 
@@ -123,7 +123,7 @@ class State:
     tasks: Mapping[str, Task] = field(default_factory=lambda: {})
     """Tasks that have run."""
     tmpfiles: Mapping[str, str] = field(default_factory=lambda: {})
-    """Paths that rules of ours made: with the content of files and the target of links, see :mod:`holdfast.host.tmpfiles`."""
+    """Paths that rules of ours made: with the content of files and the target of links, see :mod:`holdfast.host.files.tmpfiles`."""
     built: bool = False
     """The system was made by a build of ours; it was not there before its first generation."""
 

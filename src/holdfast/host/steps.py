@@ -12,8 +12,8 @@ from dataclasses import field
 from typing import Literal, Union
 
 from holdfast.base.records import dataclass
-from holdfast.host.actions import Action
-from holdfast.host.nodes import Node, Secret
+from holdfast.host.files.actions import Action
+from holdfast.host.files.nodes import Node, Secret
 from holdfast.manifest.model import Health, Task
 
 
@@ -83,7 +83,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class CoverFiles:
-    """Files for a trial, see :mod:`holdfast.host.covering`: nothing on the disk changes."""
+    """Files for a trial, see :mod:`holdfast.host.files.covering`: nothing on the disk changes."""
 
     pieces: tuple[Piece, ...]
     layers: tuple[Layer, ...]

@@ -14,13 +14,13 @@ from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.base.records import dataclass
-from holdfast.host import covering
 from holdfast.host import state as places
-from holdfast.host.actions import PutFile
 from holdfast.host.change import Prepared
 from holdfast.host.doing import doing
 from holdfast.host.failures import StuckError, TakenBackError
-from holdfast.host.files import Files
+from holdfast.host.files import covering
+from holdfast.host.files.actions import PutFile
+from holdfast.host.files.replacing import Files
 from holdfast.host.generations import Generations
 from holdfast.host.journal import Entry, Journal, new_entry
 from holdfast.host.live import Live

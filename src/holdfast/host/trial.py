@@ -16,13 +16,13 @@ from holdfast.base.codec import canonical_json, decode_json
 from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
-from holdfast.host.arranging import Arranged
 from holdfast.host.change import Prepared, Wanted
-from holdfast.host.covering import FILES, TRIAL, check, cover
 from holdfast.host.failures import RefusedError
+from holdfast.host.files.covering import FILES, TRIAL, check, cover
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
 from holdfast.host.packages.change import PackageChange
+from holdfast.host.planning.arranging import Arranged
 from holdfast.host.state import AccountRecord, State
 from holdfast.host.steps import ChangeFiles, CoverFiles, CreateTmpfiles, DecryptSecret, RunTasks, Step
 from holdfast.host.transaction import execute_trial, recover

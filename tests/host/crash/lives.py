@@ -17,9 +17,9 @@ from holdfast.base import process
 from holdfast.base.errors import HoldfastError
 from holdfast.host import operations
 from holdfast.host.change import Wanted
-from holdfast.host.facts import read_recorded_state
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live
+from holdfast.host.planning.facts import read_recorded_state
 from holdfast.manifest.document import write_manifest
 from holdfast.manifest.model import (
     SCHEMA_VERSION,

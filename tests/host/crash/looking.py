@@ -16,9 +16,9 @@ from jeepney import DBusAddress, Properties
 
 from holdfast.base.bus import SYSTEMD, unit_path
 from holdfast.base.codec import encode
-from holdfast.host.facts import read_recorded_state
 from holdfast.host.live import Live
-from holdfast.host.systemd import Systemd
+from holdfast.host.planning.facts import read_recorded_state
+from holdfast.host.units.systemd import Systemd
 from tests.host.crash.systems import SYSCTL
 
 Look = dict[str, Any]  # Any: JSON

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from holdfast.base.digests import Digest, hex_of
-from holdfast.host import operations, systemd
+from holdfast.host import operations
 from holdfast.host.change import Wanted
 from holdfast.host.journal import read_journal
 from holdfast.host.live import Live, open_live
 from holdfast.host.steps import UnitJob
+from holdfast.host.units import systemd
 from holdfast.manifest.document import manifest_digest
 from tests.host.crash.looking import HOME, Look, differences, look, main_process
 from tests.host.crash.systems import FOREIGN, FOREIGN_LINKS, UNCHANGED

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
-from holdfast.host.accounts import Ids
-from holdfast.host.actions import Action
-from holdfast.host.facts import read_facts, read_recorded_state
+from holdfast.host.accounts.declared import Ids
+from holdfast.host.files.actions import Action
+from holdfast.host.files.nodes import Absent, Symlink
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.importing import system_manager
 from holdfast.host.importing.system_manager import BACKUP, Imported, import_system_manager
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent, Symlink
-from holdfast.host.plan import make_plan
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.planning.facts import read_facts, read_recorded_state
+from holdfast.host.planning.plan import make_plan
 from holdfast.host.state import State, write_state
 from holdfast.manifest.model import BlobFile, Identity, Link, Manifest, TextFile, User
 from tests.host.importing.test_state_file import V0, V1

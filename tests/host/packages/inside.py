@@ -14,13 +14,13 @@ from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import HoldfastError
 from holdfast.host import operations, packages
 from holdfast.host.change import Wanted
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.live import Live, open_live
 from holdfast.host.packages.apt import applying, undoing
 from holdfast.host.packages.change import PackageOptions
 from holdfast.host.packages.record import PackageState
 from holdfast.host.packages.wanted import WantedPackages
 from holdfast.host.report import render_change, render_result, result_json
-from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
 from holdfast.manifest.model import Manifest
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.base.digests import digest_bytes
-from holdfast.host.nodes import File
+from holdfast.host.files.nodes import File
 from holdfast.host.state import Managed
 from tests.host.packages.conftest import Debian
 

@@ -18,16 +18,16 @@ from holdfast.base.digests import Digest, digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.records import dataclass
 from holdfast.host import state as places
-from holdfast.host.facts import read_recorded_state
-from holdfast.host.found_files import secret, utf8
-from holdfast.host.identity import first_word
+from holdfast.host.accounts.tables import Accounts
+from holdfast.host.files.nodes import Absent, File, Folder, Node, Symlink
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.importing import state_file
 from holdfast.host.importing.state_file import TheirState
+from holdfast.host.inventory.files import secret, utf8
 from holdfast.host.live import Live
-from holdfast.host.nodes import Absent, File, Folder, Node, Symlink
-from holdfast.host.rooted import RootDirectory
+from holdfast.host.planning.facts import read_recorded_state
+from holdfast.host.planning.identity import first_word
 from holdfast.host.state import STATE_VERSION, Managed, State, write_state
-from holdfast.host.tables import Accounts
 from holdfast.manifest.document import write_manifest
 from holdfast.manifest.model import (
     SCHEMA_VERSION,

@@ -7,7 +7,7 @@ from typing import Literal
 
 from holdfast.base.digests import Digest
 from holdfast.base.records import dataclass
-from holdfast.host.nodes import File
+from holdfast.host.files.nodes import File
 from holdfast.host.packages.record import PackageState
 from holdfast.host.steps import UnitJob
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from holdfast.base.atomic import write_atomically
 from holdfast.base.digests import digest_bytes, hex_of
-from holdfast.host.nodes import Absent, File, Symlink
+from holdfast.host.files.nodes import Absent, File, Symlink
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.packages.apt.database import Database
 from holdfast.host.packages.apt.facts import ConffileFacts
 from holdfast.host.packages.change import Debris, NewConffile
-from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import KEPT, STATE, Managed, State, read_state
 
 _BESIDE = (".dpkg-dist", ".ucf-dist", ".dpkg-new", ".dpkg-old", ".ucf-old")

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.events import stage
+from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.live import Live
 from holdfast.host.packages.apt.apt import Apt
 from holdfast.host.packages.apt.conffiles import read_conffiles
@@ -23,7 +24,6 @@ from holdfast.host.packages.apt.locks import package_lock_holder
 from holdfast.host.packages.change import PackageOptions
 from holdfast.host.packages.record import PackageState
 from holdfast.host.packages.wanted import WantedPackages
-from holdfast.host.rooted import RootDirectory
 from holdfast.host.state import State
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from holdfast.base.process import run
 from holdfast.host.packages.apt.database import INFO
 from holdfast.host.packages.change import Stale
-from holdfast.host.spared_units import spared
 from holdfast.host.steps import UnitJob
+from holdfast.host.units.spared import spared
 
 _UNIT = re.compile(
     r"^/(?:usr/)?lib/systemd/system/([^/]+\.(?:service|socket|timer|path|mount|target))$", re.M

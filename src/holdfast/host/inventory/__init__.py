@@ -1,0 +1,1 @@
+"""What a machine is, with nothing declared and nothing changed."""

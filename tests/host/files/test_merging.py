@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from holdfast.host.files.merging import without_ours
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "now", "result"),
+    [
+        (b"a:1\n", b"a:1\nb:2\n", b"a:1\nb:2\nc:3\n", b"a:1\nc:3\n"),
+        (b"a:1\n", b"a:2\n", b"a:2\nc:3\n", b"a:1\nc:3\n"),
+        (b"a:1\nb:2\n", b"a:1\n", b"c:3\na:1\n", b"c:3\na:1\nb:2\n"),
+        (b"a:1\n", b"a:2\n", b"a:3\n", b"a:3\n"),
+        (b"", b"127.0.1.1 x\n", b"127.0.1.1 x\n::1 y\n", b"::1 y\n"),
+    ],
+    ids=["added", "changed", "removed", "changed by both", "hosts"],
+)
+def test_only_our_lines_go(before: bytes, after: bytes, now: bytes, result: bytes) -> None:
+    assert without_ours(before, after, now) == result
