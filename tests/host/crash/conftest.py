@@ -18,7 +18,6 @@ import jeepney
 import pytest
 
 from holdfast.base.process import Completed
-from holdfast.distro.family import Bootstrapped
 from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.sandbox import Bind
 from tests.host.packages.debs import Debs
@@ -79,11 +78,10 @@ def debs(tmp_path: Path) -> Debs:
 
 
 @pytest.fixture
-def machine(bootstrapped: Callable[..., Bootstrapped], tmp_path: Path, debs: Debs) -> Generator[Machine]:
+def machine(machine_root: Callable[[str], Path], tmp_path: Path, debs: Debs) -> Generator[Machine]:
     if os.geteuid() != 0:
         pytest.skip("boots containers, which takes root")
-    tree = bootstrapped("trixie", "openssh-server", "python3").tree
     (tmp_path / "compiled").mkdir()
     settings = Settings(name=f"crash-{uuid.uuid4().hex[:6]}", binds=binds(tmp_path / "compiled", debs.place))
-    with boot_layers((tree,), settings=settings) as booted:
+    with boot_layers((machine_root("trixie"),), settings=settings) as booted:
         yield booted

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from holdfast.base.process import run
-from holdfast.distro.family import Bootstrapped
 from holdfast.machine import Machine, Settings, boot_layers
 from holdfast.sandbox import Bind
 from tests.host.crash.conftest import SEED, binds, execute, stride
@@ -79,7 +78,7 @@ class Computer:
 
 
 @pytest.fixture
-def computer(bootstrapped: Callable[..., Bootstrapped], tmp_path: Path) -> Generator[Computer]:
+def computer(machine_root: Callable[[str], Path], tmp_path: Path) -> Generator[Computer]:
     if os.geteuid() != 0:
         pytest.skip("boots containers, which takes root")
     for name in ("compiled", "debs", "told", "disk"):
@@ -88,7 +87,7 @@ def computer(bootstrapped: Callable[..., Bootstrapped], tmp_path: Path) -> Gener
     image = (memory if os.access(memory, os.W_OK) else tmp_path) / f"holdfast-{uuid.uuid4().hex}.ext4"
     run(["truncate", f"--size={_MEGABYTES}M", image])
     run(["mkfs.ext4", "-q", "-E", "lazy_itable_init=1,lazy_journal_init=1", image])
-    made = Computer(bootstrapped("trixie", "openssh-server", "python3").tree, tmp_path, image)
+    made = Computer(machine_root("trixie"), tmp_path, image)
     try:
         yield made
     finally:
