@@ -6,7 +6,7 @@ from holdfast.deploy.probing import Probe, probe, read_probe, settle_rights
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.transport import LocalTransport
 
-TEXT = "Welcome!\nuid=1000\nhost=web\nmachine=abc\npython=Python 3.11.2\nsudo={sudo}\nengine=no\n"
+TEXT = "Welcome!\nsudo={sudo}\nengine=no\n"
 
 
 def a_probe(sudo: str) -> Probe:
@@ -15,9 +15,9 @@ def a_probe(sudo: str) -> Probe:
 
 def test_this_machine_answers() -> None:
     found = probe(LocalTransport(), "0" * 64)
-    assert found.hostname
+    assert found.sudo in ("root", "free", "password", "none")
     assert not found.engine
-    assert found.python.startswith("Python 3.")
+    assert not found.packages
 
 
 def test_packages_are_those_that_are_installed() -> None:

@@ -7,7 +7,7 @@ import pytest
 from holdfast.base.errors import HoldfastError
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.ssh import SshSettings, SshTransport, explain, parse_destination, parse_option
-from holdfast.deploy.transport import Ran, run
+from holdfast.deploy.transport import Ran, run_script
 
 
 @pytest.mark.parametrize("text", ["", "-oProxyCommand=reboot", "a b", "a\nb"])
@@ -57,7 +57,7 @@ def test_ssh_has_the_environment_of_the_person(tmp_path: Path, monkeypatch: pyte
     }.items():
         monkeypatch.setenv(name, value)
     transport = SshTransport("web", SshSettings())
-    assert run(transport, "true").stdout == b"KCM: work C.UTF-8 .\n"
+    assert run_script(transport, "true").stdout == b"KCM: work C.UTF-8 .\n"
     transport.close()
 
 
@@ -70,7 +70,7 @@ def test_a_configuration_for_people_is_not_in_the_way(
     (tmp_path / "ssh").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     transport = SshTransport("web", SshSettings(("Port=22",)))
-    told = run(transport, "true").stdout.decode().splitlines()
+    told = run_script(transport, "true").stdout.decode().splitlines()
     assert {"user ann", "port 22", "forwardagent no", "batchmode yes", "clearallforwardings yes"} <= set(told)
     assert not [line for line in told if line.startswith("remotecommand ")]
     transport.close()
@@ -91,6 +91,6 @@ def test_a_closed_port_is_told_and_nothing_stays() -> None:
     transport = SshTransport("root@127.0.0.1", SshSettings(("Port=1",)))
     directory = transport._directory  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(UnreachableError, match="refuses connections"):
-        run(transport, "true")
+        run_script(transport, "true")
     transport.close()
     assert directory is not None and not directory.exists()

@@ -11,7 +11,7 @@ import pytest
 from holdfast.base.errors import HoldfastError
 from holdfast.deploy.calling import call
 from holdfast.deploy.pushing import push
-from holdfast.deploy.transport import LocalTransport, run
+from holdfast.deploy.transport import LocalTransport, run_script
 from holdfast.engine.launch import start_script
 from holdfast.store import open_store
 
@@ -19,12 +19,12 @@ from holdfast.store import open_store
 def test_what_is_abandoned_ends_at_once() -> None:
     transport, began = LocalTransport(), time.monotonic()
     with ThreadPoolExecutor(1) as pool:
-        sleeping = pool.submit(run, transport, "exec sleep 60", as_root=False)
+        sleeping = pool.submit(run_script, transport, "exec sleep 60", as_root=False)
         while not sleeping.running():
             time.sleep(0.01)
         transport.abandon()
         assert sleeping.result().code != 0
-    assert run(transport, "exec sleep 60", as_root=False).code != 0, "nothing more begins"
+    assert run_script(transport, "exec sleep 60", as_root=False).code != 0, "nothing more begins"
     assert time.monotonic() - began < 10
 
 

@@ -10,10 +10,10 @@ import click
 
 from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.deploy.transport import LOCAL
 from holdfast.manifest.inventory import Inventory
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: click decorates functions of any signature
-LOCAL = "local"
 
 
 def root_option(function: F) -> F:
@@ -45,9 +45,8 @@ def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
 
 def _look_far(where: str, *, contents: bool) -> Inventory:
     from holdfast.base.codec import decode
-    from holdfast.deploy.working import words
 
-    found = ask_far(where, words("facts", flags=[(contents, "--contents")]))
+    found = ask_far(where, ("facts", *(["--contents"] if contents else [])))
     return decode(Inventory, found, what=f"the facts of {where}")
 
 

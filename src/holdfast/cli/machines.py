@@ -15,6 +15,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
 from holdfast.cli.arguments import complete_system
 from holdfast.cli.progress import show_progress
+from holdfast.deploy.transport import LOCAL
 from holdfast.engine.exits import Exit
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from holdfast.project.evaluation import EvaluatedSystem, Evaluation
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: click decorates functions of any signature
-LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,6 @@ _CHANGING = (
     ),
 )  # fmt: skip
 
-
 _PACKAGES = (
     ("--irreversible-packages", "Go on although the old packages cannot be had any more."),
     ("--exact", "Give every package of ours the locked version, also where a newer one is installed."),
@@ -106,6 +105,11 @@ _PACKAGES = (
     ("--remove-protected", "Also remove what the machine needs, where the definition says so."),
     ("--restart-stale", "Restart services that still use files that packages replaced."),
 )
+
+
+def words(*parts: str | None, flags: Sequence[tuple[bool, str]] = ()) -> tuple[str, ...]:
+    """A verb of the engine with its arguments: parts that are None and flags that are not set are left out (pure)."""
+    return (*(part for part in parts if part is not None), *(flag for given, flag in flags if given))
 
 
 def package_options(function: F) -> F:
@@ -328,14 +332,14 @@ def _job(
     from holdfast.deploy.working import Job
 
     def connect() -> Transport:
-        from holdfast.deploy.ssh import SshSettings, SshTransport, parse_option
+        from holdfast.deploy.ssh import SshSettings, SshTransport
         from holdfast.deploy.transport import LocalTransport, has_terminal
 
         if aim.host == LOCAL:
             return LocalTransport()
-        options = tuple(parse_option(option) for option in reach.ssh_options)
+        interactive = alone and has_terminal()
         return SshTransport(
-            aim.host, SshSettings(options, reach.connect_timeout, interactive=alone and has_terminal())
+            aim.host, SshSettings(reach.ssh_options, reach.connect_timeout, interactive=interactive)
         )
 
     name = aim.system.name if aim.system else None

@@ -11,9 +11,8 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import read_event
 from holdfast.base.events import Event
 from holdfast.base.records import dataclass
-from holdfast.deploy import transport as ways
 from holdfast.deploy.results import UnreachableError
-from holdfast.deploy.transport import Ran, Transport
+from holdfast.deploy.transport import Ran, Transport, run_script
 from holdfast.engine.archive import Engine
 from holdfast.engine.exits import Exit
 from holdfast.engine.launch import install_script
@@ -102,7 +101,7 @@ def install(transport: Transport, engine: Engine) -> int:
         UnreachableError: the machine cannot be reached, or has no Python.
         HoldfastError: it could not be installed.
     """
-    ran = ways.run(transport, install_script(engine.hex), stdin=engine.path.read_bytes())
+    ran = run_script(transport, install_script(engine.hex), stdin=engine.path.read_bytes())
     if ran.code != 0:
         raise plain_failure(f"installing the engine on {transport.name}", ran.code, ran.errors)
     return engine.size

@@ -1,21 +1,16 @@
-"""The first look at a machine, in one round trip: who it is, how to be root there, whether the engine is there."""
+"""The first look at a machine, in one round trip: how to be root there, whether the engine is there, what is installed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from holdfast.base.records import dataclass
-from holdfast.deploy import transport as ways
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights
-from holdfast.deploy.transport import Transport
+from holdfast.deploy.transport import Transport, run_script
 from holdfast.engine.launch import ENGINE_HOME
 
 _SCRIPT = """\
-echo "uid=$(id -u)"
-echo "host=$(uname -n)"
-echo "machine=$(cat /etc/machine-id 2>/dev/null)"
-echo "python=$(python3 -V 2>/dev/null)"
 if [ "$(id -u)" = 0 ]; then
     echo sudo=root
 elif ! command -v sudo >/dev/null 2>&1; then
@@ -34,22 +29,20 @@ fi
 exit 0
 """
 
+Packages = frozenset[tuple[str, str, str]]
+"""Name, version and architecture of what is installed on a machine."""
+
 
 @dataclass(frozen=True)
 class Probe:
     """What the first look told."""
 
-    hostname: str
-    machine_id: str
-    uid: int
-    python: str
-    """As ``python3 -V`` says it; empty where there is none of that name."""
     sudo: str
     """``root``, ``free``, ``password`` or ``none``."""
     engine: bool
     """This very engine is installed. Unknown, and so False, where sudo asks for a password."""
-    packages: frozenset[tuple[str, str, str]] = frozenset()
-    """Name, version and architecture of what is installed, where that was asked for."""
+    packages: Packages = frozenset()
+    """What is installed, where that was asked for."""
 
 
 def probe(transport: Transport, engine_hex: str, *, packages: bool = False) -> Probe:
@@ -59,10 +52,10 @@ def probe(transport: Transport, engine_hex: str, *, packages: bool = False) -> P
         UnreachableError: it cannot be reached, or has no POSIX shell.
     """
     arguments = [f"{ENGINE_HOME}/{engine_hex}/run", "yes" if packages else ""]
-    ran = ways.run(transport, _SCRIPT, arguments, as_root=False)
+    ran = run_script(transport, _SCRIPT, arguments, as_root=False)
     try:
         return read_probe(ran.stdout.decode(errors="replace"))
-    except (KeyError, ValueError):
+    except KeyError:
         raise UnreachableError(
             f"{transport.name} does not answer as a Unix machine does",
             details="\n".join(ran.errors),
@@ -74,7 +67,7 @@ def read_probe(text: str) -> Probe:
     """What the script printed (pure); lines that a shell's start-up files printed are left out.
 
     Raises:
-        KeyError, ValueError: something is missing.
+        KeyError: something is missing.
     """
     fields: dict[str, str] = {}
     packages: set[tuple[str, str, str]] = set()
@@ -86,15 +79,7 @@ def read_probe(text: str) -> Probe:
                 packages.add((parts[0], parts[1], parts[2]))
         else:
             fields[name] = value
-    return Probe(
-        fields["host"],
-        fields["machine"],
-        int(fields["uid"]),
-        fields["python"],
-        fields["sudo"],
-        fields["engine"] == "yes",
-        frozenset(packages),
-    )
+    return Probe(fields["sudo"], fields["engine"] == "yes", frozenset(packages))
 
 
 def settle_rights(name: str, found: Probe, *, password: str | None, terminal: bool) -> Rights:
@@ -131,7 +116,7 @@ def check_rights(transport: Transport, found: Probe, engine_hex: str) -> Probe:
     if transport.rights.way in ("none", "sudo"):
         return found
     script = 'test -r "$1" && echo engine; exit 0'
-    ran = ways.run(transport, script, [f"{ENGINE_HOME}/{engine_hex}/run"])
+    ran = run_script(transport, script, [f"{ENGINE_HOME}/{engine_hex}/run"])
     if ran.code != 0:
         raise UnreachableError(
             f"sudo on {transport.name} does not let this user become root",

@@ -17,7 +17,7 @@ from holdfast.base.process import Conversation
 from holdfast.base.records import dataclass
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights, with_rights
-from holdfast.deploy.transport import OnLine, Ran, Transport, UnderWay, write_prelude
+from holdfast.deploy.transport import Conversations, OnLine, Ran, Transport
 
 _OWN_EXIT = 255
 """What ssh(1) ends with when it is ssh that failed."""
@@ -68,7 +68,7 @@ class SshTransport:
         self.name = parse_destination(destination)
         self.rights = Rights()
         self._settings = settings
-        self._under_way = UnderWay()
+        self._conversations = Conversations()
         self._reached = False
         self._directory = Path(tempfile.mkdtemp(prefix="holdfast-ssh-")) if shared else None
 
@@ -81,11 +81,9 @@ class SshTransport:
         if as_root:
             words, prelude = with_rights(words, self.rights)
         argv = [*self._ssh(), "--", self.name, shlex.join(words)]
-        with (
-            process.converse(argv, on_error_line=on_error_line, env=_environment()) as talk,
-            self._under_way.noting(talk),
-        ):
-            write_prelude(talk, prelude)
+        with self._conversations.begin(
+            argv, prelude, on_error_line=on_error_line, env=_environment()
+        ) as talk:
             yield talk
 
     def judge(self, ran: Ran) -> None:
@@ -110,7 +108,7 @@ class SshTransport:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def abandon(self) -> None:
-        self._under_way.abandon()
+        self._conversations.abandon()
         self.close()  # the process that all commands share holds their pipes, too
 
     @property

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
 
 from holdfast.base import process
@@ -73,34 +73,41 @@ class Transport(Protocol):
         ...
 
 
-class UnderWay:
-    """The conversations with one machine, for whoever has to end them from another thread."""
+class Conversations:
+    """Those with one machine: begun here, so that another thread can end them."""
 
     def __init__(self) -> None:
-        self._talks: set[Conversation] = set()
+        self._under_way: set[Conversation] = set()
         self._lock = threading.Lock()
         self._abandoned = False
 
     @contextmanager
-    def noting(self, talk: Conversation) -> Generator[Conversation]:
-        with self._lock:
-            self._talks.add(talk)
-            if self._abandoned:
-                talk.end()
-        try:
-            yield talk
-        finally:
+    def begin(
+        self, argv: Sequence[str], prelude: bytes, *, on_error_line: OnLine, env: Mapping[str, str]
+    ) -> Generator[Conversation]:
+        """Run ``argv`` during the body. ``prelude`` comes first on its stdin."""
+        with process.converse(argv, on_error_line=on_error_line, env=env) as talk:
             with self._lock:
-                self._talks.discard(talk)
+                self._under_way.add(talk)
+                if self._abandoned:
+                    talk.end()
+            try:
+                with suppress(BrokenPipeError):  # its exit code tells why it is gone already
+                    talk.stdin.write(prelude)
+                    talk.stdin.flush()
+                yield talk
+            finally:
+                with self._lock:
+                    self._under_way.discard(talk)
 
     def abandon(self) -> None:
         with self._lock:
             self._abandoned = True
-            for talk in self._talks:
+            for talk in self._under_way:
                 talk.end()
 
 
-def run(
+def run_script(
     transport: Transport,
     script: str,
     arguments: Sequence[str] = (),
@@ -115,11 +122,9 @@ def run(
     """
     errors: list[bytes] = []
     with transport.start(script, arguments, on_error_line=errors.append, as_root=as_root) as talk:
-        try:
+        with suppress(BrokenPipeError):  # it ended before it read everything: its exit code tells why
             talk.stdin.write(stdin)
             talk.stdin.close()
-        except BrokenPipeError:
-            pass  # it ended before it read everything: its exit code tells why
         stdout = talk.stdout.read()
         code = talk.finish()
     ran = Ran(code, stdout, tuple(line.decode(errors="replace") for line in errors))
@@ -134,7 +139,7 @@ class LocalTransport:
 
     def __init__(self) -> None:
         self.rights = Rights()
-        self._under_way = UnderWay()
+        self._conversations = Conversations()
 
     @contextmanager
     def start(
@@ -144,11 +149,8 @@ class LocalTransport:
         prelude = b""
         if as_root:
             words, prelude = with_rights(words, self.rights)
-        with (
-            process.converse(words, on_error_line=on_error_line, env=passed_on(_PASSED_TO_SUDO)) as talk,
-            self._under_way.noting(talk),
-        ):
-            write_prelude(talk, prelude)
+        environment = passed_on(_PASSED_TO_SUDO)
+        with self._conversations.begin(words, prelude, on_error_line=on_error_line, env=environment) as talk:
             yield talk
 
     def judge(self, ran: Ran) -> None:
@@ -161,21 +163,12 @@ class LocalTransport:
         pass
 
     def abandon(self) -> None:
-        self._under_way.abandon()
+        self._conversations.abandon()
 
 
 def passed_on(names: Sequence[str]) -> Mapping[str, str]:
     """These variables of the person's own environment, as far as they are set."""
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-def write_prelude(talk: Conversation, prelude: bytes) -> None:
-    """Raises nothing: whoever is gone already tells why with its exit code."""
-    try:
-        talk.stdin.write(prelude)
-        talk.stdin.flush()
-    except BrokenPipeError:
-        pass
 
 
 def ask_terminal_for_sudo() -> None:

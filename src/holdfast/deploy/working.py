@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
@@ -14,7 +15,7 @@ from holdfast.base.events import Relay, message, stage
 from holdfast.base.records import dataclass
 from holdfast.deploy import calling
 from holdfast.deploy.calling import Answer
-from holdfast.deploy.probing import Probe, check_rights, probe, settle_rights
+from holdfast.deploy.probing import Packages, Probe, check_rights, probe, settle_rights
 from holdfast.deploy.pushing import push
 from holdfast.deploy.results import HostResult, State, UnconfirmedError, UnreachableError, failure
 from holdfast.deploy.transport import LocalTransport, Transport
@@ -23,9 +24,6 @@ from holdfast.engine.launch import start_script
 from holdfast.store import Artifact, Store
 
 _PAUSE_SECONDS = 2.0
-
-Packages = frozenset[tuple[str, str, str]]
-"""Name, version and architecture of what is installed on a machine."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ class _Run:
         job, around = self.job, self.around
         found = self._arrive(transport)
         if around.root is not None:  # nothing is installed on this machine for a root that is not its own
-            script = f'exec python3 -I -S {_quoted(around.engine.path)} "$@"'
+            script = f'exec python3 -I -S {shlex.quote(str(around.engine.path))} "$@"'
         else:
             script = start_script(around.engine.hex)
             if not found.engine:
@@ -205,14 +203,3 @@ class _Run:
 
 def _waits(answer: Answer) -> bool:
     return isinstance(answer.result, dict) and answer.result.get("confirm_until") is not None
-
-
-def _quoted(path: Path) -> str:
-    import shlex
-
-    return shlex.quote(str(path))
-
-
-def words(*parts: str | None, flags: Sequence[tuple[bool, str]] = ()) -> tuple[str, ...]:
-    """A verb with its arguments: parts that are None and flags that are not set are left out (pure)."""
-    return (*(part for part in parts if part is not None), *(flag for given, flag in flags if given))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, perform, words
 
 
 @click.command()
@@ -12,6 +12,4 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 @machine_options(changing=True, by_system=True)
 def command(paths: tuple[str, ...], reach: Reach) -> int:
     """Accept what was changed by hand at managed PATHs, or at all that drifted, until the definition says something new."""
-    from holdfast.deploy.working import words
-
     return perform(reach, machine_aims(reach), words("adopt", *paths))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, perform
+from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, perform, words
 from holdfast.project.evaluation import evaluate
 
 
@@ -16,8 +16,6 @@ from holdfast.project.evaluation import evaluate
 @in_process_option
 def command(system: str, dry_run: bool, in_process: bool, reach: Reach) -> int:
     """Bring systems to their machines, where they become current at the next boot. Until then nothing changes."""
-    from holdfast.deploy.working import words
-
     evaluation = evaluate(system, in_process=in_process)
     return perform(
         reach,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform, words
 
 
 @click.command()
@@ -13,7 +13,5 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, package_
 @machine_options(changing=True, by_system=True)
 def command(dry_run: bool, packages: list[tuple[bool, str]], reach: Reach) -> int:
     """Take back everything that Holdfast did on a machine. People who still own something there are locked, not deleted."""
-    from holdfast.deploy.working import words
-
     verb = words("deactivate", flags=[(dry_run, "--dry-run"), *packages])
     return perform(reach, machine_aims(reach), verb, planning=dry_run)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from holdfast.base.codec import pretty_json
-from holdfast.cli.looking import LOCAL, look_at, root_option
+from holdfast.cli.looking import look_at, root_option
+from holdfast.deploy.transport import LOCAL
 
 
 @click.command()

@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import Reach, aims_of, generations_of, machine_aims, machine_options, perform
+from holdfast.cli.machines import (
+    Reach,
+    aims_of,
+    generations_of,
+    machine_aims,
+    machine_options,
+    perform,
+    words,
+)
 from holdfast.project.evaluation import evaluate
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
@@ -38,8 +46,6 @@ def show(generation: int, reach: Reach) -> int:
 @machine_options(changing=True, by_system=True)
 def delete(generation: int, dry_run: bool, reach: Reach) -> int:
     """Forget GENERATION: it cannot be gone back to any more."""
-    from holdfast.deploy.working import words
-
     verb = words("generations", "delete", str(generation), flags=[(dry_run, "--dry-run")])
     return perform(reach, machine_aims(reach), verb, planning=dry_run)
 
@@ -57,8 +63,6 @@ def delete(generation: int, dry_run: bool, reach: Reach) -> int:
 @machine_options(changing=True, by_system=True)
 def prune(keep: int, dry_run: bool, reach: Reach) -> int:
     """Forget all but the newest generations."""
-    from holdfast.deploy.working import words
-
     verb = words("generations", "prune", "--keep", str(keep), flags=[(dry_run, "--dry-run")])
     return perform(reach, machine_aims(reach), verb, planning=dry_run)
 
@@ -81,8 +85,6 @@ def register(system: str, in_process: bool, reach: Reach) -> int:
 @in_process_option
 def prepopulate(system: str, dry_run: bool, in_process: bool, reach: Reach) -> int:
     """Put the files of systems in place on their machines, and start nothing: for images and roots that do not run."""
-    from holdfast.deploy.working import words
-
     evaluation = evaluate(system, in_process=in_process)
     verb = words("generations", "prepopulate", flags=[(dry_run, "--dry-run")])
     aims = aims_of(evaluation, reach, named=bool(system))
@@ -95,8 +97,6 @@ def prepopulate(system: str, dry_run: bool, in_process: bool, reach: Reach) -> i
 @machine_options(changing=True, by_system=True)
 def activate(generation: int | None, dry_run: bool, reach: Reach) -> int:
     """Activate a recorded GENERATION; without a number, the newest."""
-    from holdfast.deploy.working import words
-
     number = None if generation is None else str(generation)
     verb = words("generations", "activate", number, flags=[(dry_run, "--dry-run")])
     return perform(reach, machine_aims(reach), verb, planning=dry_run)

@@ -10,7 +10,8 @@ import click
 from holdfast.base.atomic import write_atomically
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.style import printable
-from holdfast.cli.looking import LOCAL, look_at, root_option
+from holdfast.cli.looking import look_at, root_option
+from holdfast.deploy.transport import LOCAL
 from holdfast.project.selection import DEFAULT_FILE
 
 TEMPLATES = ("host", "container", "vm", "os")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, package_options, perform
+from holdfast.cli.machines import (
+    Reach,
+    aims_of,
+    generations_of,
+    machine_options,
+    package_options,
+    perform,
+    words,
+)
 from holdfast.project.evaluation import evaluate
 
 
@@ -29,8 +37,6 @@ def command(
     SYSTEM chooses as everywhere; without it, the system with this machine's name, or the only one. A system goes to its
     own target, or to every --target-host.
     """
-    from holdfast.deploy.working import words
-
     evaluation = evaluate(system, in_process=in_process)
     flags = [(detailed_exitcode, "--detailed-exitcode"), (ephemeral, "--ephemeral"), *packages]
     return perform(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, perform, words
 
 
 @click.command()
@@ -13,7 +13,5 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 @machine_options(changing=True, by_system=True)
 def command(paths: tuple[str, ...], dry_run: bool, reach: Reach) -> int:
     """Put managed PATHs, or all that drifted, back to what the current generation says."""
-    from holdfast.deploy.working import words
-
     verb = words("repair", *paths, flags=[(dry_run, "--dry-run")])
     return perform(reach, machine_aims(reach), verb, planning=dry_run)

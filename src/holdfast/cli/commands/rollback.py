@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform, words
 
 
 @click.command()
@@ -22,8 +22,6 @@ def command(
     generation: int | None, dry_run: bool, confirm: int | None, packages: list[tuple[bool, str]], reach: Reach
 ) -> int:
     """Go back to the generation before, or to GENERATION. Needs no definition: everything is on the machine."""
-    from holdfast.deploy.working import words
-
     flags = [(dry_run, "--dry-run"), *packages]
     return perform(
         reach,

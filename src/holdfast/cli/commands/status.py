@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
+from holdfast.cli.machines import Reach, machine_aims, machine_options, perform, words
 
 
 @click.command()
@@ -12,7 +12,5 @@ from holdfast.cli.machines import Reach, machine_aims, machine_options, perform
 @machine_options(changing=False, by_system=True)
 def command(detailed_exitcode: bool, reach: Reach) -> int:
     """Show which generation is current, what was changed by hand, and what waits. Needs no definition."""
-    from holdfast.deploy.working import words
-
     verb = words("status", flags=[(detailed_exitcode, "--detailed-exitcode")])
     return perform(reach, machine_aims(reach), verb, planning=True)

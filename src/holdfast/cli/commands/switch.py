@@ -5,7 +5,15 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import Reach, aims_of, generations_of, machine_options, package_options, perform
+from holdfast.cli.machines import (
+    Reach,
+    aims_of,
+    generations_of,
+    machine_options,
+    package_options,
+    perform,
+    words,
+)
 from holdfast.project.evaluation import evaluate
 
 
@@ -51,8 +59,6 @@ def command(
       6  another change is under way there
       7  with --detailed-exitcode: something is to be changed
     """
-    from holdfast.deploy.working import words
-
     if ephemeral and confirm is not None:
         raise click.UsageError("--ephemeral and --confirm exclude each other.")
     evaluation = evaluate(system, in_process=in_process)
