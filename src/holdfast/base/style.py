@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import Literal
+from typing import IO, Literal
 
 Kind = Literal["added", "removed", "changed", "heading", "good", "bad", "warning", "quiet"]
 Style = Callable[[Kind, str], str]
@@ -29,6 +30,11 @@ def plain(_kind: Kind, text: str) -> str:
 def coloured(kind: Kind, text: str) -> str:
     """With ECMA-48 colours, for terminals."""
     return f"\x1b[{_ANSI[kind]}m{text}\x1b[0m"
+
+
+def shows_colours(stream: IO[str]) -> bool:
+    """It is a terminal that shows colours, and nobody asked for none (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def printable(text: str) -> str:

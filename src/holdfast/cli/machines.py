@@ -13,6 +13,7 @@ import click
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
+from holdfast.base.style import shows_colours
 from holdfast.cli.arguments import complete_system
 from holdfast.cli.progress import show_progress
 from holdfast.deploy.transport import LOCAL
@@ -280,7 +281,7 @@ def perform(
         open_store(),
         engine_archive(open_store()),
         _ask_password() if reach.ask_sudo_password else None,
-        colour=outcomes.wants_colour(reach.as_json),
+        colour=not reach.as_json and shows_colours(sys.stdout),
         many=len(jobs) > 1,
         root=reach.root,
         terminal=_prepare_sudo(reach, aims),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,16 +35,6 @@ _WORDS: dict[State, tuple[str, str]] = {
     "unconfirmed": ("lost, takes itself back", "red"),
     "skipped": ("skipped", "yellow"),
 }
-
-
-def wants_colour(as_json: bool) -> bool:
-    """stdout is a terminal that shows colours (https://no-color.org)."""
-    return (
-        not as_json
-        and sys.stdout.isatty()
-        and not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-    )
 
 
 class Watch:

@@ -50,14 +50,11 @@ def nothing_to_switch(options: argparse.Namespace, style: Style) -> Outcome | No
     """`holdfast switch` where nothing is to be done, which needs no unit: see :mod:`holdfast.engine.shortcut`."""
     demand_root("change this machine")
     place = Place(options.root)
-    last = runs.last()
-    if last is not None and last.process is not None:
+    if runs.under_way() is not None:
         return None
     with place.live() as live:
         home = home_path(live)
-        if confirmation.read(home) is not None or read_journal(home) is not None:
-            return None
-        if read_trial(live) is not None:
+        if confirmation.read(home) or read_journal(home) or read_trial(live):
             return None
         what = wanted(options, place, live)
         change = operations.plan(live, what, diffs=False, options=switch_options(options))

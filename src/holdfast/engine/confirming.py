@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from holdfast.base.codec import JSON
@@ -180,16 +180,15 @@ def take_back(place: Place, live: Live) -> SwitchResult | None:
 @contextmanager
 def _deciding(home: Path, seconds: float) -> Generator[None]:
     lock = file_lock(home / confirmation.LOCK, wait_seconds=seconds, purpose="confirming the change")
-    try:
-        lock.__enter__()
-    except LockedError:
-        raise BusyError(
-            "it is too late: the change is being taken back", resolution="`holdfast status` says when it is."
-        ) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+        except LockedError:
+            raise BusyError(
+                "it is too late: the change is being taken back",
+                resolution="`holdfast status` says when it is.",
+            ) from None
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _nothing_waits() -> HoldfastError:

@@ -12,9 +12,10 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import JsonLines
@@ -26,7 +27,7 @@ from holdfast.engine import following, output, runs
 from holdfast.engine.about import archive_place, installed_place
 from holdfast.engine.exits import Exit
 from holdfast.engine.outcome import Outcome, demand_root
-from holdfast.engine.runs import Request, Result, Run
+from holdfast.engine.runs import Result, Run
 from holdfast.host.failures import BusyError
 from holdfast.host.units.own import SWITCH_UNIT
 
@@ -95,10 +96,7 @@ def work(options: argparse.Namespace, _style: Style) -> Outcome:
     run.claim()
     signal.signal(signal.SIGTERM, _on_stop)
     request = run.request
-    with (
-        run.events.open("a", buffering=1) as events,
-        listen(JsonLines(lambda line: _append(events.write, line))),
-    ):
+    with run.events.open("a", buffering=1) as events, listen(JsonLines(_appending(events))):
         try:
             inner = make_parser().parse_args(list(request.arguments))
             style = coloured if request.colour else plain
@@ -114,8 +112,11 @@ def work(options: argparse.Namespace, _style: Style) -> Outcome:
     return outcome
 
 
-def _append(write: output.WriteText, line: str) -> None:
-    write(line + "\n")
+def _appending(file: IO[str]) -> Callable[[str], None]:
+    def append(line: str) -> None:
+        file.write(line + "\n")  # at once: several threads may write
+
+    return append
 
 
 def _on_stop(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -138,19 +139,18 @@ def _start_unit(started: Run, wait_seconds: float) -> None:
                     details=f"{error.output}\n{error.details}",
                     resolution=f"Look at `systemctl status {SWITCH_UNIT}`.",
                 ) from None
-        other = runs.last()
-        busy = other is not None and other.process is not None
-        if other is not None and busy and time.monotonic() < deadline:
+        other = runs.under_way()
+        if other is not None and time.monotonic() < deadline:
             if not told:
                 message(f"Waiting for {other.request}")
                 told = True
             following.wait_for_end(other, deadline - time.monotonic())
-        elif other is not None and busy and other.result is None:
+        elif other is not None and other.result is None:
             _forget(started)
-            raise _busy(other.request)
+            raise _busy(str(other.request))
         elif time.monotonic() > settled:
             _forget(started)
-            raise _busy(None)
+            raise _busy(f"the unit {SWITCH_UNIT}")
         else:
             time.sleep(0.02)  # it is over, and systemd is about to notice
 
@@ -168,10 +168,9 @@ def _systemd_run(started: Run) -> list[str]:
     return [*argv, "--setenv=LC_ALL=C.UTF-8", "--", *engine_command(), "work", str(started.directory)]
 
 
-def _busy(request: Request | None) -> BusyError:
-    who = str(request) if request else f"the unit {SWITCH_UNIT}"
+def _busy(other: str) -> BusyError:
     return BusyError(
-        f"another change is under way: {who}",
+        f"another change is under way: {other}",
         resolution="`holdfast follow` shows it; --wait SECONDS waits for it.",
     )
 

@@ -93,9 +93,8 @@ def early(options: argparse.Namespace, _style: Style) -> Outcome:
     place = Place(options.root)
     done: list[str] = []
     with place.live() as running:
-        live = replace(
-            running, systemd=None, running=False
-        )  # no unit may be waited for, and no package manager run, that early
+        # No unit may be waited for, and no package manager run, that early.
+        live = replace(running, systemd=None, running=False)
         before = operations.status(live).generation
         if operations.recover(live) is not None:
             done.append("an interrupted run was put right")

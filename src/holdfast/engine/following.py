@@ -18,6 +18,7 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import read_event
 from holdfast.base.events import emit
 from holdfast.engine.runs import Result, Run
+from holdfast.host.failures import StuckError
 
 _IN_MODIFY, _IN_MOVED_TO = 0x2, 0x80
 _IN_NONBLOCK, _IN_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
@@ -29,7 +30,8 @@ def follow(run: Run) -> Result:
     """Emit the events of ``run`` in this process until it ends, and return how it did.
 
     Raises:
-        HoldfastError: it was killed before it could say how it ended, or never began.
+        StuckError: it was killed before it could say how it ended.
+        HoldfastError: it never began.
     """
     deadline = time.monotonic() + _BEGIN_SECONDS
     with _watch(run.directory) as watch, run.events.open("rb") as events:
@@ -133,11 +135,9 @@ def _watch(directory: Path) -> Generator[int | None]:
         os.close(descriptor)
 
 
-def _killed(run: Run) -> HoldfastError:
-    error = HoldfastError(
+def _killed(run: Run) -> StuckError:
+    return StuckError(
         f"{run.request} was killed before it could finish",
         details="`journalctl -u holdfast-switch` says by whom.",
         resolution="Run `holdfast recover`: it finishes the change or takes it back; every other command does so first, too.",
     )
-    error.exit_code = 4
-    return error

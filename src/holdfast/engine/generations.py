@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from holdfast.base.codec import encode, pretty_json
+from holdfast.base.codec import JSON, encode, pretty_json
 from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
 from holdfast.engine.changes import wanted
@@ -19,8 +18,8 @@ def list_all(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast generations list`."""
     with Place(options.root).live() as live:
         found = operations.generations(live)
-    result = [report.every_field(item) for item in found]
-    return Outcome(json.loads(json.dumps(result)), tuple(report.render_generations(found, style)))
+    result: list[JSON] = [report.every_field(item) for item in found]
+    return Outcome(result, tuple(report.render_generations(found, style)))
 
 
 def show(options: argparse.Namespace, _style: Style) -> Outcome:

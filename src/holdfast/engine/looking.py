@@ -88,8 +88,8 @@ def _under_way(place: Place) -> str | None:
     """The change that is being made at the moment."""
     from holdfast.engine import runs
 
-    last = runs.last() if place.is_running else None
-    return str(last.request) if last is not None and last.process is not None else None
+    run = runs.under_way() if place.is_running else None
+    return str(run.request) if run is not None else None
 
 
 def _source_version() -> str:

@@ -71,15 +71,14 @@ def run(arguments: list[str]) -> int:
     except Terminated:
         return Exit.TERMINATED
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), 1
-        )  # nobody to tell; nor may the interpreter complain while it ends
+        # Nobody to tell; nor may the interpreter complain while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
     except HoldfastError as error:
-        output.show_error(output.error_fields(error), as_json=as_json)
+        output.show_error(error, as_json=as_json)
         return error.exit_code
     except Exception as error:  # the last line of defence: a bug is told as one
-        output.show_error(output.error_fields(output.bug(error)), as_json=as_json)
+        output.show_error(output.bug(error), as_json=as_json)
         return Exit.ERROR
     return outcome.code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,25 +31,22 @@ class Outcome:
     code: Exit = Exit.DONE
 
 
-@dataclass
 class Place:
     """The root that a command is about, and its store."""
 
-    root: Path
-    _store: list[Store] = field(default_factory=list["Store"])
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """Opened when first asked for, since looking around needs none.
 
         Raises:
             HoldfastError: it cannot be opened.
         """
-        if not self._store:
-            from holdfast.store.store import open_store
+        from holdfast.store.store import open_store
 
-            self._store.append(open_store(self._store_path))
-        return self._store[0]
+        return open_store(self._store_path)
 
     @property
     def has_store(self) -> bool:

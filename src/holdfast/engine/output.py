@@ -8,23 +8,22 @@ import os
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import JsonLines, PlainLines
 from holdfast.base.events import Listener
-from holdfast.base.style import printable_text
+from holdfast.base.style import printable_text, shows_colours
 
 _TRACEBACK_VARIABLE = "HOLDFAST_TRACEBACK"
-WriteText = Callable[[str], object]
 
 
 def wants_colour(options: argparse.Namespace) -> bool:
-    """The text for people goes to a terminal, and nobody asked for no colours (https://no-color.org)."""
+    """The text for people goes to a terminal that shows them."""
     if options.as_json or options.text:
         return bool(options.text == "coloured")
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return shows_colours(sys.stdout)
 
 
 def listener(*, as_json: bool, verbose: bool) -> Listener:
@@ -56,21 +55,18 @@ def error_fields(error: HoldfastError) -> dict[str, JSON]:
     }
 
 
-def show_error(fields: dict[str, JSON], *, as_json: bool) -> None:
+def show_error(error: HoldfastError, *, as_json: bool) -> None:
     """An error on stderr; as JSON it is the last event, ``failed``."""
     if as_json:
-        write_error_line(json.dumps({"event": "failed", **fields}))
+        write_error_line(json.dumps({"event": "failed", **error_fields(error)}))
         return
     if os.environ.get(_TRACEBACK_VARIABLE):
         sys.stderr.write(traceback.format_exc())
-    brief, details, resolution = (
-        printable_text(str(fields[name])) for name in ("brief", "details", "resolution")
-    )
-    write_error_line(f"error: {brief}")
-    if details:
-        write_error_line(textwrap.indent(details, "  "))
-    if resolution:
-        write_error_line(f"next: {resolution}")
+    write_error_line(f"error: {printable_text(error.brief)}")
+    if error.details:
+        write_error_line(textwrap.indent(printable_text(error.details), "  "))
+    if error.resolution:
+        write_error_line(f"next: {printable_text(error.resolution)}")
 
 
 def bug(error: BaseException) -> HoldfastError:

@@ -148,6 +148,12 @@ def last(home: Path = HOME) -> Run | None:
     return Run(directory) if directory.is_dir() else None
 
 
+def under_way() -> Run | None:
+    """The run that works at the moment."""
+    newest = last()
+    return newest if newest is not None and newest.process is not None else None
+
+
 def read(directory: Path) -> Run:
     """Raises:
     HoldfastError: there is no such run.
