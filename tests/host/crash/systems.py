@@ -87,9 +87,8 @@ def _files(which: str, count: int) -> dict[str, Entry]:
             files[path] = TextFile("owned\n", "0640", *owner)
         else:
             files[path] = TextFile(text)
-    files["/etc/sysctl.d/60-holdfast.conf"] = TextFile(
-        f"{SYSCTL} = {_sysctl(which)}\n"
-    )  # as the library does
+    # As the library does.
+    files["/etc/sysctl.d/60-holdfast.conf"] = TextFile(f"{SYSCTL} = {_sysctl(which)}\n")
     if which == "A":
         files["/srv/x"] = TextFile("a file that becomes a directory\n")
         files["/etc/workload-motd"] = TextFile("ours\n")

@@ -115,7 +115,7 @@ def _cut(computer: Computer, moments: Callable[[dict[str, Any]], list[dict[str, 
 @pytest.mark.parametrize("chunk", range(2))
 def test_at_every_step(computer: Computer, chunk: int) -> None:
     def moments(first: dict[str, Any]) -> list[dict[str, object]]:
-        chosen = [point for point in steps_of(first["points"], stride(100)) if not point.startswith("end")]
+        chosen = [point for point in steps_of(first["points"], stride(250)) if not point.startswith("end")]
         return [{"at": point} for point in chosen[chunk::2]]
 
     outcomes = _cut(computer, moments)
