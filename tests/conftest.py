@@ -38,16 +38,13 @@ MACHINE = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for number in (
-        signal.SIGINT,
-        signal.SIGHUP,
-    ):  # which nohup(1) and a shell's "&" have us ignore, and so all we start
+    # nohup(1) and a shell's "&" have us ignore these, and so all we start.
+    for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     if _STORE not in os.environ:  # workers find what their controller set
-        directory = tempfile.mkdtemp(
-            prefix="holdfast-tests-", dir="/var/tmp"
-        )  # where unpacked trees have room
+        # In /var/tmp, where unpacked trees have room.
+        directory = tempfile.mkdtemp(prefix="holdfast-tests-", dir="/var/tmp")
         os.environ[_STORE] = directory
         config.add_cleanup(lambda: shutil.rmtree(directory))
     if "not system" in str(config.getoption("markexpr")):

@@ -92,9 +92,8 @@ def test_two_stores_give_the_same_image(
 ) -> None:
     packages = package_set("trixie")
     here = build_system(shared_store, a_bare_system(packages), packages)
-    place = (
-        shared_store.root.parent / f"{tmp_path.parent.name}-{tmp_path.name}-store"
-    )  # where trees have room
+    # Beside the shared one, where trees have room.
+    place = shared_store.root.parent / f"{tmp_path.parent.name}-{tmp_path.name}-store"
     other = open_store(place)
     try:
         for package in packages.packages:

@@ -108,9 +108,8 @@ def test_the_start_is_understood_by_every_python(python: Path, tmp_path: Path) -
         assert done.returncode == launch.EXIT_NO_PYTHON
         assert "needs Python 3.10 or newer" in said
     else:
-        assert (
-            "ModuleNotFoundError" in said or "ImportError" in said
-        )  # new enough: it went on to import the engine
+        # New enough: it went on to import the engine.
+        assert "ModuleNotFoundError" in said or "ImportError" in said
 
 
 def test_an_old_python_hands_over_to_a_newer_one(tmp_path: Path) -> None:

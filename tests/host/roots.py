@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from holdfast.base.digests import Digest, digest_bytes
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.offline import Activation, activate
 from holdfast.manifest.model import SCHEMA_VERSION, Distribution, Identity, Manifest
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.actions import Action
 from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.inventory.reading import read_inventory

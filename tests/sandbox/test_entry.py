@@ -56,9 +56,8 @@ def test_devices_are_the_usual_few_and_work(place: Sandbox) -> None:
         )
         == "4\nfull"
     )
-    assert (
-        shell(place, "script -qec 'tty' /dev/null </dev/null 2>&1 | tr -d '\\r'") == "/dev/pts/0"
-    )  # a pty of its own
+    terminal = shell(place, "script -qec 'tty' /dev/null </dev/null 2>&1 | tr -d '\\r'")
+    assert terminal == "/dev/pts/0", "a pty of its own"
 
 
 def test_root_inside_is_root(place: Sandbox) -> None:

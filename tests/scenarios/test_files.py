@@ -109,9 +109,8 @@ def test_nix_enabled(host: Host) -> None:
     try:
         settings = text("/etc/nix/nix.conf", "experimental-features = nix-command flakes\n")
         host.switch(settings)
-        machine.succeed(
-            "printf 'build-users-group = nixbld\\n' >/etc/nix/nix.conf"
-        )  # the other tool upgrades itself
+        # The other tool upgrades itself.
+        machine.succeed("printf 'build-users-group = nixbld\\n' >/etc/nix/nix.conf")
         assert "~ /etc/nix/nix.conf" in host.run("status")
         host.run("generations", "activate")
         assert machine.read_file("/etc/nix/nix.conf") == "experimental-features = nix-command flakes\n"

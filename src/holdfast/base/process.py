@@ -95,9 +95,7 @@ def run(
         try:
             stdout, stderr = process.communicate(stdin, timeout)
         except BaseException as error:
-            if (
-                timeout is not None
-            ):  # then the group is its own; left alive, a child would hold our pipes open
+            if timeout is not None:  # the group is its own: left alive, a child would hold our pipes open
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):
@@ -200,9 +198,8 @@ class Conversation:
 
     def end(self) -> None:
         """Ask the program to end now, from any thread; whoever talks with it finds it gone."""
-        with suppress(
-            ProcessLookupError, PermissionError
-        ):  # root's, such as sudo(8): that ends with its stdin
+        # Root's, such as sudo(8), is not ours to end: it does with its stdin.
+        with suppress(ProcessLookupError, PermissionError):
             self._process.terminate()
 
     def finish(self) -> int:

@@ -10,7 +10,8 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.distro.family import family
 from holdfast.distro.lockfile import Ids as LockedIds
 from holdfast.distro.lockfile import PackageSet
-from holdfast.host.accounts.declared import Ids, settle
+from holdfast.host.accounts.declared import settle
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.planning.basics import read_basics
 from holdfast.manifest.model import Manifest

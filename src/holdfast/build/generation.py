@@ -8,7 +8,7 @@ from holdfast.base.codec import canonical_json
 from holdfast.base.digests import Digest
 from holdfast.distro.lockfile import Ids as LockedIds
 from holdfast.distro.lockfile import PackageSet
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.packages.wanted import SCHEMA, WantedPackage, WantedPackages, write_wanted_packages
 from holdfast.manifest import generation
 from holdfast.manifest.document import MEDIA_TYPE, write_manifest

@@ -19,7 +19,7 @@ from holdfast.build.steps import Step, code_digest
 from holdfast.distro.family import family
 from holdfast.distro.lockfile import Ids as LockedIds
 from holdfast.distro.lockfile import PackageSet, request_key
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.offline import activate
 from holdfast.manifest.document import manifest_digest
 from holdfast.manifest.model import Manifest

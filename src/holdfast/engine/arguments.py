@@ -195,9 +195,8 @@ def _add(commands: argparse._SubParsersAction[Parser], name: str, verb: Verb) ->
         dest="as_json",
         help="print the result as JSON, events as JSON lines on stderr",
     )
-    parser.add_argument(
-        "--text", choices=("plain", "coloured"), help=argparse.SUPPRESS
-    )  # with --json: the text for people, too, as deploying shows it
+    # With --json: the text for people, too, as deploying shows it.
+    parser.add_argument("--text", choices=("plain", "coloured"), help=argparse.SUPPRESS)
     parser.add_argument("--verbose", action="store_true", help="also show what programs print")
     parser.add_argument(
         "--root",

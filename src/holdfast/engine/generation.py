@@ -7,7 +7,7 @@ from pathlib import Path
 from holdfast.base.codec import decode_json
 from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.change import Wanted
 from holdfast.host.packages.wanted import read_wanted_packages
 from holdfast.manifest import generation

@@ -10,7 +10,7 @@ from typing import Literal
 from holdfast.base.codec import JSON, DecodeError, canonical_json, decode, encode
 from holdfast.base.digests import Digest
 from holdfast.base.records import dataclass
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.nodes import Node
 from holdfast.host.packages.change import PackageChange, PackageResult
 from holdfast.host.packages.wanted import WantedPackages
@@ -27,7 +27,6 @@ ChangeKind = Literal[
     "deactivate",
     "prepopulate",
     "activate",
-    "register",
     "boot",
     "try",
 ]
@@ -110,7 +109,6 @@ class Change:
     """What comes before the steps. While it is not empty, the rest is planned without knowing what packages bring."""
     brought: PackageResult | None = None
     """What the change of packages brought, once it is made; ``stale`` are then those that none of the steps restarted."""
-
     problems: tuple[str, ...] = ()
     """Why it would be refused: of packages, and of the definition's own checks, as far as they were run."""
 

@@ -17,7 +17,7 @@ from holdfast.host import packages
 from holdfast.host import state as places
 from holdfast.host.change import Change, ChangeKind, Prepared
 from holdfast.host.drift import Drift
-from holdfast.host.failures import RefusedError, StuckError, TakenBackError
+from holdfast.host.failures import BusyError, RefusedError, StuckError, TakenBackError
 from holdfast.host.files.actions import Action, Keep
 from holdfast.host.files.nodes import File
 from holdfast.host.generations import Generations
@@ -29,7 +29,7 @@ from holdfast.host.planning.facts import read_recorded_state
 from holdfast.host.preparing import Request, prepare, prepare_state
 from holdfast.host.secret_marks import prune_marks
 from holdfast.host.secrets import refuse_undecryptable
-from holdfast.host.state import Adopted, State
+from holdfast.host.state import Adopted, State, current_generation
 from holdfast.host.support import run_checks
 from holdfast.host.transaction import execute
 from holdfast.host.transaction import recover as recover_run
@@ -84,21 +84,22 @@ def changing(live: Live, options: SwitchOptions) -> Generator[Changing]:
 
 
 def _recover(live: Live, home: Path) -> Recovered | None:
-    done = recover_run(live, home)
+    run = recover_run(live, home)
     trial = read_trial(live)
     if trial is not None and trial.interrupted:
         end(live)
     state = read_recorded_state(live.root)
-    outcome = packages.recover(live, committed=state.transaction if state else "") if live.running else None
-    if done is None and outcome is None:
-        if trial is None or not trial.interrupted:
-            return None
-        return Recovered("undone", state.generation if state and state.active else None, "a trial")
-    kind: Literal["finished", "undone"] = outcome or "undone"
-    if done is not None:
-        kind = "finished" if done.finished else "undone"
-    current = state.generation if state and state.active else None
-    return Recovered(kind, current, done.entry.what if done else "a change of packages")
+    of_packages = (
+        packages.recover(live, committed=state.transaction if state else "") if live.running else None
+    )
+    current = current_generation(state)
+    if run is not None:
+        return Recovered("finished" if run.finished else "undone", current, run.entry.what)
+    if of_packages is not None:
+        return Recovered(of_packages, current, "a change of packages")
+    if trial is not None and trial.interrupted:
+        return Recovered("undone", current, "a trial")
+    return None
 
 
 def _tidy(live: Live, home: Path) -> None:
@@ -152,7 +153,7 @@ class Changing:
         if ended is None:
             return None
         state = read_recorded_state(self._live.root)
-        current = state.generation if state and state.active else None
+        current = current_generation(state)
         return SwitchResult(Change(kind, current, current, (), (), state, state), self.recovered, ended)
 
     def _with_packages(self, request: Request, change: PackageChange) -> Prepared:
@@ -183,21 +184,15 @@ class Changing:
 
     def _packages_back(self, change: PackageChange, error: BaseException) -> None:
         """Take packages back, and say so in the error raised in place of an ordinary one."""
-        if getattr(error, "exit_code", None) == 6:
+        if isinstance(error, BusyError):
             return  # somebody else uses the package manager: nothing was touched
         message("Taking back the packages", level="warning")
         packages.undo(change, self._live)
         if isinstance(error, HoldfastError) and not isinstance(error, TakenBackError):
+            done = "The packages were taken back; everything is as it was before."
             raise TakenBackError(
                 error.brief,
-                details="\n".join(
-                    part
-                    for part in (
-                        error.details,
-                        "The packages were taken back; everything is as it was before.",
-                    )
-                    if part
-                ),
+                details="\n".join(part for part in (error.details, done) if part),
                 resolution=error.resolution,
             ) from error
 

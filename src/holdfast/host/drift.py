@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
-from holdfast.host.files.nodes import Absent, File, Node, Secret, Symlink
+from holdfast.host.files.nodes import Absent, File, Node, Symlink, seen_as
 from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.secret_marks import read_changed
 from holdfast.host.state import State
@@ -36,10 +35,8 @@ def read_drift(root: RootDirectory, state: State) -> tuple[Drift, ...]:
         for path, managed in sorted(state.paths.items()):
             located = root.locate(path)
             drift = compare(path, managed.node, located.node)
-            if drift is None and path in changed:
-                drift = Drift(
-                    path, "changed", managed.node, managed.node
-                )  # which says nothing of what is in it
+            if drift is None and path in changed:  # by its hash alone: what is in it is not known
+                drift = Drift(path, "changed", managed.node, managed.node)
             if drift is not None:
                 found.append(drift)
     return tuple(found)
@@ -47,8 +44,7 @@ def read_drift(root: RootDirectory, state: State) -> tuple[Drift, ...]:
 
 def compare(path: str, wanted: Node, found: Node) -> Drift | None:
     """How ``found`` differs from ``wanted``; None when it does not."""
-    if isinstance(wanted, Secret) and isinstance(found, File):
-        found = replace(wanted, mode=found.mode, uid=found.uid, gid=found.gid)
+    found = seen_as(wanted, found)
     if wanted == found:
         return None
     if isinstance(found, Absent):

@@ -11,7 +11,7 @@ from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.records import dataclass
 from holdfast.host.change import Wanted, read_wanted
-from holdfast.host.state import State
+from holdfast.host.state import State, current_generation
 from holdfast.manifest.document import manifest_digest, write_manifest
 
 _PENDING = "pending"
@@ -37,7 +37,7 @@ class Generations:
     def __init__(self, home: Path, state: State | None) -> None:
         self._path = home / "generations"
         self._pending_path = home / _PENDING
-        self._current = state.generation if state and state.active else None
+        self._current = current_generation(state)
         self._last = state.generation if state else 0
         self._state = state
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from holdfast.base.digests import Digest
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.apply import apply_plan
 from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.planning.facts import read_facts, read_recorded_state

@@ -304,9 +304,8 @@ def boot(live: Live, wanted: Wanted, options: SwitchOptions = DEFAULTS) -> Gener
         HoldfastError: it cannot be made on this machine, or not be written.
     """
     with changing(live, options):
-        change = prepare(
-            live, Request("boot", wanted)
-        ).change  # what is impossible is said now, not at the next boot
+        # What is impossible is said now, not at the next boot.
+        change = prepare(live, Request("boot", wanted)).change
         if change.packages is not None and not change.packages.empty:
             raise RefusedError(
                 "packages cannot be changed by the next boot",

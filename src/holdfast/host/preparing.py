@@ -12,12 +12,12 @@ from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.change import Change, ChangeKind, FileChange, Prepared, Wanted
 from holdfast.host.files.actions import Action, MakeDirectory
 from holdfast.host.files.content import Contents
 from holdfast.host.files.diffs import LARGE, file_changes, with_difference
-from holdfast.host.files.nodes import Absent, File, Node, Secret
+from holdfast.host.files.nodes import Absent, Node, seen_as
 from holdfast.host.generations import Generations
 from holdfast.host.home import home_path
 from holdfast.host.journal import read_journal
@@ -26,7 +26,7 @@ from holdfast.host.packages.change import PackageChange, PackageOptions, Package
 from holdfast.host.planning.arranging import Arranged, arrange, read_surroundings
 from holdfast.host.planning.facts import Facts, Recording, read_facts, read_recorded_state
 from holdfast.host.planning.plan import Plan, make_plan
-from holdfast.host.state import Managed, State
+from holdfast.host.state import Managed, State, current_generation
 from holdfast.host.steps import ChangeFiles, Commit, CoverFiles, Step, UnitJob
 from holdfast.host.support import warn_of_distribution
 from holdfast.host.trial import as_trial
@@ -160,13 +160,12 @@ def _assemble(
     if steps or plan.record or arranged.recording or request.packages is not None:
         plan = plan.marked(transaction)
         steps = (*steps, Commit(plan.record))
-    current = state if state and state.active else None
     managed: Mapping[str, Managed] = state.paths if state else {}
     found = _found(facts, managed)
     change = Change(
         request.kind,
-        current.generation if current else None,
-        plan.state.generation if plan.state.active else None,
+        current_generation(state),
+        current_generation(plan.state),
         steps,
         file_changes(plan.actions, plan.secrets, managed, found),
         state,
@@ -184,10 +183,8 @@ def _found(facts: Facts, managed: Mapping[str, Managed]) -> dict[str, Node]:
     """What is at managed paths; a secret that nobody changed is itself."""
     found: dict[str, Node] = {}
     for path, located in facts.managed.items():
-        node, ours = located.node, managed[path].node if path in managed else None
-        if isinstance(ours, Secret) and isinstance(node, File) and path not in facts.changed_secrets:
-            node = replace(ours, mode=node.mode, uid=node.uid, gid=node.gid)
-        found[path] = node
+        known = path in managed and path not in facts.changed_secrets
+        found[path] = seen_as(managed[path].node, located.node) if known else located.node
     return found
 
 
@@ -196,7 +193,7 @@ def _assemble_trial(
 ) -> Prepared:
     """A change that nothing records (pure)."""
     plan = arranged.plan
-    current = state.generation if state and state.active else None
+    current = current_generation(state)
     managed: Mapping[str, Managed] = state.paths if state else {}
     found = _found(facts, managed)
     covered = [

@@ -111,7 +111,7 @@ class State:
     active: bool = True
     """False when everything was given back: what is left is what must never be forgotten, such as ids."""
     transaction: str = ""
-    """The run that left this state on a live machine; a journal is finished when the state names its run."""
+    """The run that left this state on a live machine: a change of packages is finished when the state names its run."""
     adopted: Mapping[str, Adopted] = field(default_factory=lambda: {})
     edited: Mapping[str, Edited] = field(default_factory=lambda: {})
     """Shared files, as long as nobody else has changed them since."""
@@ -126,6 +126,11 @@ class State:
     """Paths that rules of ours made: with the content of files and the target of links, see :mod:`holdfast.host.files.tmpfiles`."""
     built: bool = False
     """The system was made by a build of ours; it was not there before its first generation."""
+
+
+def current_generation(state: State | None) -> int | None:
+    """The generation that a machine with this state is at; None where nothing is managed."""
+    return state.generation if state is not None and state.active else None
 
 
 def write_state(state: State) -> bytes:

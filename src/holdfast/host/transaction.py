@@ -7,7 +7,7 @@ the state is already the new one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from holdfast.base.digests import Digest, digest_bytes
@@ -27,6 +27,7 @@ from holdfast.host.live import Live
 from holdfast.host.space import check_space
 from holdfast.host.steps import ChangeFiles, Commit, CoverFiles, Step
 
+_RECORDING = "Recording the generation"
 _TITLES = {
     "files": "Changing files",
     "cover": "Covering files",
@@ -145,7 +146,7 @@ def _do(number: int, step: Step, files: Files, live: Live) -> None:
 
 def _title(step: Step) -> str:
     if step.kind == "commit":
-        return "Recording the generation"
+        return _RECORDING
     if getattr(step, "when", "do") == "undo" or (step.kind == "units" and not step.jobs):
         return ""  # it does nothing on the way forward
     return _TITLES[step.kind]
@@ -164,13 +165,12 @@ def _take_back(
     _close(entry, failed, files, journal)
     told = error if isinstance(error, HoldfastError) else HoldfastError(f"{type(error).__name__}: {error}")
     if failed:
-        problems = [
-            f"- {_name(entry.steps[number])}: {problem}" for number, problem in sorted(failed.items())
-        ]
         raise StuckError(
             told.brief,
             details="\n".join(
-                [*([told.details] if told.details else []), "Not everything could be taken back:", *problems]
+                part
+                for part in (told.details, "Not everything could be taken back:", _listed(entry, failed))
+                if part
             ),
             resolution="Look at what is named above; then run the command again.",
         ) from error
@@ -240,9 +240,7 @@ def recover(live: Live, home: Path) -> Recovery | None:
     if failed:
         raise StuckError(
             f"an interrupted run could not be taken back completely: {entry.what}",
-            details="\n".join(
-                f"- {_name(entry.steps[number])}: {problem}" for number, problem in sorted(failed.items())
-            ),
+            details=_listed(entry, failed),
             resolution="Look at what is named above; then run the command again.",
         )
     return Recovery(entry, finished=False)
@@ -256,5 +254,6 @@ def _is_committed(entry: Entry, home: Path) -> bool:
     return digest_bytes(data) == entry.state_after
 
 
-def _name(step: Step) -> str:
-    return (_TITLES.get(step.kind) or "Recording the generation").lower()
+def _listed(entry: Entry, failed: Mapping[int, Exception]) -> str:
+    names = {number: _TITLES.get(entry.steps[number].kind) or _RECORDING for number in failed}
+    return "\n".join(f"- {names[number].lower()}: {problem}" for number, problem in sorted(failed.items()))

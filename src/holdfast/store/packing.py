@@ -113,9 +113,7 @@ class TarStream:
                 if self._failure is None:
                     self._writer.write(memoryview(buffer)[:fill])
                     self._stage.advance(fill)
-            except (
-                BaseException
-            ) as error:  # handed to the packing thread, which must not wait for buffers for ever
+            except BaseException as error:  # the packing thread must not wait for buffers for ever
                 self._failure = error
             self._free.put(buffer)
 

@@ -165,9 +165,8 @@ class Trees:
                 self._session.hold(diff_id)
                 try:
                     staging.rename(self._layout.tree(diff_id))
-                except (
-                    OSError
-                ) as error:  # somebody else was first, which the lock prevents but for a deleted lock file
+                except OSError as error:
+                    # Somebody else was first, which the lock prevents unless its file is deleted.
                     if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                         raise
 

@@ -101,9 +101,8 @@ class _Unpacking:
                 os.close(descriptor)
             return
         if entry.kind == "whiteout":
-            os.mknod(
-                name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent
-            )  # allowed to everybody since Linux 5.8
+            # Everybody may make this one since Linux 5.8.
+            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
             return
         if entry.kind == "symlink":
             os.symlink(entry.target, name, dir_fd=parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.accounts.tables import Ranges, Table
 from holdfast.manifest.model import Group, User
 from tests.host.roots import DAY, GROUP, PASSWD, SHADOW, a_manifest, make_root, run, snapshot

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.base.digests import digest_bytes
-from holdfast.host.accounts.declared import Ids, Settled, settle
+from holdfast.host.accounts.declared import Settled, settle
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.accounts.retiring import Owned, to_look_for
 from holdfast.host.accounts.tables import Accounts, Ranges
 from holdfast.host.state import STATE_VERSION, State

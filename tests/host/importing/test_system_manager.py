@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.actions import Action
 from holdfast.host.files.nodes import Absent, Symlink
 from holdfast.host.files.rooted import RootDirectory

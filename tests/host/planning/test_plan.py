@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from holdfast.base.codec import canonical_json
 from holdfast.base.errors import HoldfastError
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.apply import apply_plan
 from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.planning.facts import read_facts, read_recorded_state

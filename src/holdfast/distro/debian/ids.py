@@ -130,9 +130,7 @@ def _change_owner(
 ) -> None:
     if status.st_uid not in users and status.st_gid not in groups:
         return
-    if (
-        stat.S_ISREG(status.st_mode) and status.st_nlink > 1
-    ):  # shared with the package cache: have one of our own
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:  # shared with the package cache
         copy(path, f"{path}.holdfast-own")
         os.rename(f"{path}.holdfast-own", path)  # noqa: PTH104
     kept: dict[str, bytes] = {}

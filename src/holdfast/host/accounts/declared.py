@@ -22,8 +22,6 @@ from holdfast.host.files.nodes import Node
 from holdfast.host.state import AccountLines, AccountRecord, State
 from holdfast.manifest.model import Group, User
 
-__all__ = ["NOLOGIN", "Ids", "Settled", "settle"]
-
 _NAME = re.compile(r"[a-z_][a-z0-9_.-]*\$?", re.ASCII)
 _VOLATILE = ("/run/", "/var/run/", "/tmp/", "/var/tmp/", "/dev/", "/proc/", "/sys/")
 

@@ -45,9 +45,7 @@ class Numbers:
         number = user.uid if user.uid is not None else self._ids.users.get(name)
         if number is None and name in self._old_users:
             number = self._old_users[name].uid
-            if (
-                number in self._given_uids
-            ):  # somebody gave it to another after the account was gone with all it had
+            if number in self._given_uids:  # to another, after the account was gone with all it had
                 number = None
         if number is None:
             avoid = self.uids | self.gids if share else self.uids

@@ -133,6 +133,10 @@ FIELDS: Mapping[str, int] = {
     "subuid": 3,
     "subgid": 3,
 }
+"""Account files in /etc, and the fields of a line of each."""
+ACCOUNT_FILES = tuple(f"/etc/{name}" for name in FIELDS)
+SHADOW_FILES = ("/etc/shadow", "/etc/gshadow")
+"""Those that hold password hashes."""
 
 
 def _with_member(table: Table, group: str, user: str) -> Table:

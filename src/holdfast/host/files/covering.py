@@ -16,7 +16,7 @@ from pathlib import Path
 
 from holdfast.base import process
 from holdfast.base.errors import HoldfastError, explain_os_errors
-from holdfast.host.accounts.tables import FIELDS
+from holdfast.host.accounts.tables import ACCOUNT_FILES
 from holdfast.host.files.actions import Action, Drop, Keep, MakeDirectory, PutFile, PutLink, SetDirectory
 from holdfast.host.files.content import Contents, remove_directory, set_directory
 from holdfast.host.files.nodes import Absent, File, Folder, Node, Symlink
@@ -40,7 +40,6 @@ _IN_RUN: Mapping[str, str] = {
 """Directories that their readers also look for in /run; what is in /etc wins there, so that only new names go."""
 _COVERABLE = ("/etc", "/usr", "/opt", "/srv")
 """Where directories may be read-only for a while. Elsewhere programs keep their data."""
-_ACCOUNTS = frozenset(f"/etc/{name}" for name in FIELDS)
 
 
 def cover(actions: Sequence[Action]) -> tuple[CoverFiles, tuple[str, ...]]:
@@ -52,7 +51,7 @@ def cover(actions: Sequence[Action]) -> tuple[CoverFiles, tuple[str, ...]]:
     problems = [
         f"{action.path}: people and packages cannot be tried"
         for action in rest
-        if action.path in _ACCOUNTS or action.path.startswith("/var/lib/dpkg/")
+        if action.path in ACCOUNT_FILES or action.path.startswith("/var/lib/dpkg/")
     ]
     covered: set[str] = set()
     for action in rest:
@@ -215,9 +214,8 @@ def _make(piece: Piece, step: CoverFiles, contents: Contents) -> None:
                 os.mkdir(place.name, 0o700, dir_fd=directory)
             set_directory(directory, place.name, piece.node)
         else:
-            os.mknod(
-                place.name, stat.S_IFCHR, 0, dir_fd=directory
-            )  # what says in an overlay that nothing is there
+            # What says in an overlay that nothing is there.
+            os.mknod(place.name, stat.S_IFCHR, 0, dir_fd=directory)
     finally:
         os.close(directory)
 
@@ -283,6 +281,3 @@ def _take_away(place: Path, node: Node) -> None:
             parent.rmdir()
         except OSError:
             break  # not ours alone
-
-
-__all__ = ["FILES", "TRIAL", "check", "cover", "do", "lay", "read_mounts", "undo"]

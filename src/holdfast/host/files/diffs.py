@@ -10,6 +10,7 @@ from typing import Literal
 from holdfast.base.digests import Digest
 from holdfast.base.records import dataclass
 from holdfast.host import state as places
+from holdfast.host.accounts.tables import SHADOW_FILES
 from holdfast.host.change import FileChange
 from holdfast.host.files.actions import Action, Drop, Keep, MakeDirectory
 from holdfast.host.files.nodes import Absent, File, Node, Secret
@@ -19,7 +20,6 @@ from holdfast.host.steps import DecryptSecret
 _OURS = posixpath.dirname(places.HOME)
 LARGE = 256 << 10
 """Bytes; more than that is not compared line by line."""
-_SECRETS = ("/etc/shadow", "/etc/gshadow")
 
 Read = Callable[[str, Digest], "bytes | None"]
 """Content of a path that is to be changed, or of new content if the path is empty; None when it cannot be had."""
@@ -72,7 +72,7 @@ def with_difference(change: FileChange, read: Read) -> FileChange:
     new = after.digest if isinstance(after, File) else None
     if change.hidden or old == new:
         return change
-    if change.path in _SECRETS or any(_is_private(node) for node in (before, after)):
+    if change.path in SHADOW_FILES or any(_is_private(node) for node in (before, after)):
         return replace(change, hidden="secret")
     texts = [
         _Text() if digest is None else _text(read(path, digest))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, Union
 
 from holdfast.base.digests import Digest
@@ -77,6 +78,13 @@ def describe(node: Node) -> str:
     if isinstance(node, Absent):
         return "nothing"
     return node.what
+
+
+def seen_as(ours: Node, found: Node) -> Node:
+    """``found`` where we put ``ours``: a file in place of a secret of ours is that secret, since its content is not known."""
+    if isinstance(ours, Secret) and isinstance(found, File):
+        return replace(ours, mode=found.mode, uid=found.uid, gid=found.gid)
+    return found
 
 
 @dataclass(frozen=True)

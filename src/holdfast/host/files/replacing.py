@@ -19,7 +19,7 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message
 from holdfast.host import state as places
 from holdfast.host.accounts.lock import account_lock
-from holdfast.host.accounts.tables import FIELDS
+from holdfast.host.accounts.tables import ACCOUNT_FILES
 from holdfast.host.files.actions import (
     Action,
     Drop,
@@ -45,7 +45,6 @@ from holdfast.host.files.rooted import READ, read_attributes, read_node
 from holdfast.host.live import Live
 from holdfast.host.steps import ChangeFiles, Commit, Step
 
-_ACCOUNTS = frozenset(f"/etc/{name}" for name in FIELDS)
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK)
 """What link(2) says where a file cannot have a second name there."""
 
@@ -166,9 +165,8 @@ class Files:
             else:
                 self.contents.make(directory, self._temporary(key), action.node, action.attributes)
                 if action.edit:
-                    with suppress(
-                        OSError
-                    ):  # where there can be no second name, the old content is put back as it was
+                    # Where there can be no second name, the old content is put back as it was.
+                    with suppress(OSError):
                         os.link(self._temporary(key), self._held_path / f"{key}-new", src_dir_fd=directory)
 
     def _hold(self, key: str, path: str, before: Node) -> None:
@@ -360,7 +358,7 @@ class Files:
     @contextmanager
     def _others_kept_out(self, actions: Sequence[Action]) -> Generator[None]:
         """Hold the lock of the account files where they change and other programs run."""
-        shared = any(action.path in _ACCOUNTS and isinstance(action, PutFile) for action in actions)
+        shared = any(action.path in ACCOUNT_FILES and isinstance(action, PutFile) for action in actions)
         with ExitStack() as stack:
             if shared and self._live.running:
                 stack.enter_context(account_lock(self._root))

@@ -8,8 +8,20 @@ from dataclasses import replace
 
 from holdfast.base.digests import digest_bytes, hex_of
 from holdfast.host import state as places
+from holdfast.host.accounts.tables import SHADOW_FILES
 from holdfast.host.files.actions import NO_ATTRIBUTES, Action, Attributes, Keep, MakeDirectory, put
-from holdfast.host.files.nodes import Absent, File, Folder, Node, Secret, Special, Symlink, Wish, describe
+from holdfast.host.files.nodes import (
+    Absent,
+    File,
+    Folder,
+    Node,
+    Secret,
+    Special,
+    Symlink,
+    Wish,
+    describe,
+    seen_as,
+)
 from holdfast.host.files.rooted import Located
 from holdfast.host.files.tmpfiles import TMPFILES, is_untouched, record
 from holdfast.host.packages import debian
@@ -24,20 +36,25 @@ from holdfast.manifest.document import write_manifest
 from holdfast.manifest.model import Manifest
 
 _SELINUX = "security.selinux"
-_SECRET = ("/etc/shadow", "/etc/gshadow")
 
 
 class Planning:
     """The actions while they are collected. State is kept by real path, so that two spellings of a place are one."""
 
     def __init__(
-        self, facts: Facts, state: State | None, wishes: Wishes, recording: Recording | None
+        self,
+        facts: Facts,
+        state: State | None,
+        wishes: Wishes,
+        manifest: Manifest | None,
+        recording: Recording | None,
     ) -> None:
-        self.facts, self.state, self.wishes, self._recording = facts, state, wishes, recording
+        """``manifest``: None gives everything back."""
+        self.facts, self.state, self.wishes = facts, state, wishes
+        self._manifest, self._recording = manifest, recording
         self.secrets: list[DecryptSecret] = []
         self._adopted: dict[str, Adopted] = {}
         self._edited: dict[str, Edited] = {}
-        self.giving_back = False
         self.actions: list[Action] = []
         self.problems: list[str] = []
         self.contents = dict(wishes.contents)
@@ -100,7 +117,7 @@ class Planning:
                 self.actions.append(put(path, Absent(), located.node, "no rule makes it any more"))
 
     def _restore(self, located: Located, managed: Managed) -> None:
-        now, before = _found(located, managed), managed.before
+        now, before = seen_as(managed.node, located.node), managed.before
         if now == before or located.blocked or isinstance(now, Special) or isinstance(before, Special):
             return
         if isinstance(now, Folder) and not isinstance(before, (Folder, Absent)):
@@ -156,8 +173,8 @@ class Planning:
                 node = replace(found, digest=digest_bytes(data))
                 self.contents[found.digest] = self.facts.basics.texts[path]
             else:
-                gid = self.wishes.settled.accounts.gids().get("shadow", 0) if path in _SECRET else 0
-                mode = "0640" if path in _SECRET else "0644"
+                gid = self.wishes.settled.accounts.gids().get("shadow", 0) if path in SHADOW_FILES else 0
+                mode = "0640" if path in SHADOW_FILES else "0644"
                 node = File(digest_bytes(data), mode, 0, gid)
             self.contents[node.digest] = data
             wanted = self._given_back(path, node, data)
@@ -173,7 +190,7 @@ class Planning:
 
     def _given_back(self, path: str, node: File, data: bytes) -> File | Absent:
         """The very file that was there before us, where nothing but order and line ends tells it from what is wished now."""
-        edited = self.state.edited.get(path) if self.state and self.giving_back else None
+        edited = self.state.edited.get(path) if self.state and self._manifest is None else None
         if edited is None or edited.after != self.facts.located[path].node:
             return node
         if isinstance(edited.before, File):
@@ -225,13 +242,13 @@ class Planning:
         if adopted is not None and adopted.declared == wish.node:
             self._adopted[real] = adopted
             wish = Wish(adopted.node, "accepted as it is")
-        found, node = _found(located, self._old.get(real)), wish.node
+        old = self._old.get(real)
+        found, node = located.node if old is None else seen_as(old.node, located.node), wish.node
         conflict = self._conflict(path, node, located)
         if conflict:
             self.problems.append(conflict)
             return
         if managed:
-            old = self._old.get(real)
             made = self.state is not None and real in self.state.parents
             if old is not None:
                 self.paths[real] = replace(old, node=node)
@@ -309,18 +326,18 @@ class Planning:
         self._make_parents(self.facts.located[posixpath.join(places.KEPT, "x")])
         self.actions.append(Keep(real, node.digest, reason))
 
-    def record(self, manifest: Manifest | None) -> State:
+    def record(self) -> State:
         """The generation's manifest, the link to it, and last of all the state, which it returns."""
         if self.state is not None and self._recording is None:
             data = write_state(self.state)
             self.contents[digest_bytes(data)] = data  # what undoing this plan puts back
-        if manifest is None:
+        if self._manifest is None:
             state = replace(remaining_state(self.wishes.settled, self.state), packages=self._packages())
             current = self.facts.located[places.CURRENT]
             if isinstance(current.node, (File, Symlink)):
                 self.actions.append(put(current.real, Absent(), current.node, "nothing is managed any more"))
         else:
-            state = self._record_generation(manifest)
+            state = self._record_generation(self._manifest)
         if self._recording is None or state != self.state:  # writing a large one takes its time
             self._record(places.STATE, write_state(state))
         return state
@@ -374,14 +391,6 @@ class Planning:
         self._make_parents(located)
         self.contents[node.digest] = data
         self.actions.append(put(located.real, node, located.node, "record the generation"))
-
-
-def _found(located: Located, managed: Managed | None) -> Node:
-    """What is there. A secret of ours is not known by its content."""
-    found = located.node
-    if managed is not None and isinstance(managed.node, Secret) and isinstance(found, File):
-        return replace(managed.node, mode=found.mode, uid=found.uid, gid=found.gid)
-    return found
 
 
 def _parents(path: str) -> list[str]:

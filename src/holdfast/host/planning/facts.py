@@ -10,7 +10,7 @@ from holdfast.base.digests import Digest, hex_of
 from holdfast.base.errors import explain_os_errors
 from holdfast.base.records import dataclass
 from holdfast.host import state as places
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.nodes import Absent, File, Folder, Node, Symlink
 from holdfast.host.files.rooted import Located, RootDirectory
 from holdfast.host.packages.record import PackageState

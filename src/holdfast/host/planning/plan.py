@@ -9,7 +9,7 @@ from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
 from holdfast.host import state as places
-from holdfast.host.accounts.declared import Ids
+from holdfast.host.accounts.ids import Ids
 from holdfast.host.files.actions import Action, inverse, put
 from holdfast.host.files.nodes import Absent, File, Node
 from holdfast.host.planning.decisions import Planning
@@ -78,8 +78,7 @@ def make_plan(
     else:
         live = recording is not None
         wishes = make_wishes(manifest, facts.basics, state, ids=ids, epoch=epoch, live=live)
-    work = Planning(facts, state, wishes, recording)
-    work.giving_back = manifest is None
+    work = Planning(facts, state, wishes, manifest, recording)
     work.removals()
     work.tmpfiles()
     work.edits()
@@ -93,7 +92,7 @@ def make_plan(
     if problems and not provisional:
         _refuse(manifest, problems)
     done = tuple(work.actions)
-    new = work.record(manifest)
+    new = work.record()
     found = facts.located[places.STATE]
     notes = (*wishes.settled.notes, *(f"unless packages change that: {problem}" for problem in problems))
     record = tuple(work.actions[len(done) :])

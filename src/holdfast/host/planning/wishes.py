@@ -10,7 +10,9 @@ from dataclasses import field
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.records import dataclass
 from holdfast.host import state as places
-from holdfast.host.accounts.declared import NOLOGIN, Ids, Settled, settle
+from holdfast.host.accounts.declared import Settled, settle
+from holdfast.host.accounts.ids import Ids
+from holdfast.host.accounts.retiring import NOLOGIN
 from holdfast.host.files.nodes import File, Folder, Node, Secret, Special, Symlink, Wish
 from holdfast.host.files.tmpfiles import TMPFILES, made_by
 from holdfast.host.packages import debian

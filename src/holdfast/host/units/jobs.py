@@ -77,7 +77,5 @@ def _with_manager(user: str, use: Callable[[Systemd], None]) -> None:
     except HoldfastError as error:
         details = f":\n{error.details}" if error.details else ""
         message(f"{error.brief}{details}", level="warning")
-    except (
-        Exception
-    ) as error:  # it is the user's program: whatever comes of its answers is not to stop the change
+    except Exception as error:  # it is the user's program: whatever it answers is not to stop the change
         message(f"systemd of user {user} answers nonsense: {error!r}", level="warning")
