@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Event, OutputLine, listen
-from holdfast.base.process import ProcessError, attach, run, spawn, stream
+from holdfast.base.process import ProcessError, attach, converse, run, spawn, stream
 
 
 def sh(script: str) -> list[str]:
@@ -159,3 +159,15 @@ def test_a_persons_umask_does_not_reach_what_programs_make() -> None:
         assert run(["sh", "-c", "umask"]).text.strip() == "0022"
     finally:
         os.umask(before)
+
+
+def test_a_conversation_goes_on_when_nobody_listens_to_stderr() -> None:
+    """Else the program would wait for ever until somebody reads; whoever ends the conversation hears of it."""
+
+    def gone(line: bytes) -> None:
+        raise BrokenPipeError
+
+    with converse(sh("yes | head -n 200000 >&2; echo done"), on_error_line=gone) as talk:
+        assert talk.stdout.read() == b"done\n"
+        with pytest.raises(BrokenPipeError):
+            talk.finish()

@@ -56,7 +56,7 @@ def read_event(line: str | bytes) -> Event | None:
     """What :func:`event_line` wrote; None for anything else, such as an event that a newer Holdfast knows."""
     try:
         data: object = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict):
         return None

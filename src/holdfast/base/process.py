@@ -19,6 +19,8 @@ from holdfast.base.events import OutputLine, emit
 from holdfast.base.records import dataclass
 
 _TAIL_LINES = 40
+_LONGEST_LINE = 64 << 20
+"""Bytes of a line of stderr: the program may be one that another machine runs, and says what it likes."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,8 @@ class Conversation:
         self.stdin: IO[bytes] = process.stdin
         self.stdout: IO[bytes] = process.stdout
         self._process, self._reader = process, reader
+        self.failed: BaseException | None = None
+        """What whoever is told of stderr raised."""
 
     def end(self) -> None:
         """Ask the program to end now, from any thread; whoever talks with it finds it gone."""
@@ -203,11 +207,16 @@ class Conversation:
             self._process.terminate()
 
     def finish(self) -> int:
-        """Close its stdin, wait until it ends and everything on stderr is read, and return its exit code."""
+        """Close its stdin, wait until it ends and everything on stderr is read, and return its exit code.
+
+        Raises what ``on_error_line`` did: our own stderr may be closed, say.
+        """
         with suppress(BrokenPipeError):
             self.stdin.close()
         code = self._process.wait()
         self._reader.join()
+        if self.failed is not None:
+            raise self.failed
         return code
 
 
@@ -232,12 +241,17 @@ def converse(
     errors = process.stderr
 
     def read() -> None:
-        for line in errors:
-            on_error_line(line.rstrip(b"\n"))
+        try:
+            while line := errors.readline(_LONGEST_LINE):
+                on_error_line(line.rstrip(b"\n"))
+        except BaseException as error:
+            conversation.failed = error
+            while errors.read(1 << 16):  # or the program would wait for ever to be read
+                pass
 
     reader = threading.Thread(target=read, name=f"{Path(words[0]).name}-stderr", daemon=True)
-    reader.start()
     conversation = Conversation(process, reader)
+    reader.start()
     try:
         yield conversation
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -12,12 +13,15 @@ from holdfast.base.event_lines import read_event
 from holdfast.base.events import Event
 from holdfast.base.records import dataclass
 from holdfast.deploy.results import UnreachableError
-from holdfast.deploy.transport import Ran, Transport, run_script
+from holdfast.deploy.transport import Ran, Transport, read_all, run_script
 from holdfast.engine.archive import Engine
 from holdfast.engine.exits import Exit
 from holdfast.engine.launch import install_script
 
 _GOOD = frozenset({Exit.DONE, Exit.PENDING})
+_FAILURES = frozenset(Exit) - _GOOD - {Exit.NO_ENGINE, Exit.NO_PYTHON}
+_KEPT_LINES = 1000
+_TRIES = 100
 OnEvent = Callable[[Event], None]
 
 
@@ -36,7 +40,7 @@ class Listening:
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event
         self.failed: dict[str, JSON] | None = None
-        self.others: list[str] = []
+        self.others: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def __call__(self, line: bytes) -> None:
         event = read_event(line)
@@ -61,7 +65,7 @@ class Listening:
                 resolution="Somebody else works there with another version of Holdfast: run the command again.",
             )
         if code not in _GOOD:
-            raise plain_failure(what, code, self.others)
+            raise plain_failure(what, code, tuple(self.others))
 
 
 def call(
@@ -76,22 +80,19 @@ def call(
     listening = Listening(on_event)
     words = [*arguments, "--json", "--text", "coloured" if colour else "plain"]
     with transport.start(script, words, on_error_line=listening) as talk:
-        stdout = talk.stdout.read()
+        stdout = read_all(talk, transport.name)
         code = talk.finish()
     transport.judge(Ran(code, stdout, tuple(listening.others)))
     listening.demand(code, f"the engine on {transport.name}")
-    document = _object(stdout)
-    if document is None or not {"result", "lines"} <= document.keys():
+    document = last_object(stdout, "result")
+    lines = document.get("lines") if document is not None else None
+    if document is None or not isinstance(lines, list):
         raise HoldfastError(
             f"the engine on {transport.name} did not say what came of it",
             details="\n".join(listening.others),
             resolution="Look there: `holdfast status`.",
         )
-    return Answer(
-        code,
-        document["result"],
-        tuple(str(line) for line in cast("list[JSON]", document["lines"])),
-    )
+    return Answer(code, document["result"], tuple(map(str, lines)))
 
 
 def install(transport: Transport, engine: Engine) -> int:
@@ -123,7 +124,7 @@ def plain_failure(what: str, code: int, said: Sequence[str]) -> HoldfastError:
         details="\n".join(details),
         resolution=resolution,
     )
-    if error_class is HoldfastError and code in set(Exit) - {Exit.NO_ENGINE}:
+    if error_class is HoldfastError and code in _FAILURES:
         error.exit_code = code
     return error
 
@@ -131,18 +132,33 @@ def plain_failure(what: str, code: int, said: Sequence[str]) -> HoldfastError:
 def error_of(fields: dict[str, JSON]) -> HoldfastError:
     """The engine's error, as it travels."""
     error = HoldfastError(
-        str(fields.get("brief", "")),
+        str(fields.get("brief") or "the engine over there failed and does not say why"),
         details=str(fields.get("details", "")),
         resolution=str(fields.get("resolution", "")),
     )
     code = fields.get("exit_code")
-    error.exit_code = code if isinstance(code, int) else Exit.ERROR
+    error.exit_code = code if isinstance(code, int) and code in _FAILURES else Exit.ERROR
     return error
+
+
+def last_object(said: bytes, *names: str) -> dict[str, JSON] | None:
+    """The object with any of these names at the end of ``said``, behind what start-up files of the shell over there may have
+    printed (pure).
+    """
+    start = said.find(b"{")
+    for _ in range(_TRIES):
+        if start < 0:
+            break
+        found = _object(said[start:])
+        if found is not None and not found.keys().isdisjoint(names):
+            return found
+        start = said.find(b"{", start + 1)
+    return None
 
 
 def _object(data: bytes) -> dict[str, JSON] | None:
     try:
         found: object = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return cast("dict[str, JSON]", found) if isinstance(found, dict) else None

@@ -11,6 +11,7 @@ from holdfast.deploy.transport import Transport, run_script
 from holdfast.engine.launch import ENGINE_HOME
 
 _SCRIPT = """\
+echo  # what start-up files of the shell printed may lack the end of its line
 if [ "$(id -u)" = 0 ]; then
     echo sudo=root
 elif ! command -v sudo >/dev/null 2>&1; then
@@ -115,7 +116,7 @@ def check_rights(transport: Transport, found: Probe, engine_hex: str) -> Probe:
     """
     if transport.rights.way in ("none", "sudo"):
         return found
-    script = 'test -r "$1" && echo engine; exit 0'
+    script = 'echo; test -r "$1" && echo engine=yes; exit 0'
     ran = run_script(transport, script, [f"{ENGINE_HOME}/{engine_hex}/run"])
     if ran.code != 0:
         raise UnreachableError(
@@ -124,4 +125,4 @@ def check_rights(transport: Transport, found: Probe, engine_hex: str) -> Probe:
             resolution="Check the password, and what sudoers(5) says there.",
         )
     transport.rights = replace(transport.rights, tried=True)
-    return replace(found, engine=b"engine" in ran.stdout)
+    return replace(found, engine=b"engine=yes" in ran.stdout.splitlines())

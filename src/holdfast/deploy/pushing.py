@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import IO, cast
+from typing import IO
 
 from holdfast.base.codec import JSON
 from holdfast.base.digests import Digest
 from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Stage, stage
 from holdfast.base.process import Conversation
-from holdfast.deploy.calling import Listening, OnEvent, error_of
+from holdfast.deploy.calling import Listening, OnEvent, error_of, last_object
 from holdfast.deploy.transport import Ran, Transport
 from holdfast.store import Artifact, Store
 from holdfast.store.artifacts import blobs_of
 
 _CHUNK = 1 << 20
+_LONGEST_LINE = 32 << 20
+_OTHER_LINES = 1000
+"""Start-up files of the shell over there may print so many before the first answer."""
 
 
 def push(
@@ -44,7 +47,7 @@ def push(
         try:
             talk.stdin.write(line)
             talk.stdin.flush()
-            missing = _missing(talk, blobs)
+            missing = _missing(talk, blobs, transport.name)
             sent += _send(talk, store, missing, sum(blobs[digest] for digest in missing))
             _answer(talk)
         except (BrokenPipeError, _Ended):
@@ -70,12 +73,16 @@ class _Ended(Exception):
     """It ended without an answer."""
 
 
-def _missing(talk: Conversation, blobs: dict[Digest, int]) -> list[Digest]:
+def _missing(talk: Conversation, blobs: dict[Digest, int], name: str) -> list[Digest]:
     """In the order in which the machine wants them."""
-    names = [str(name) for name in cast("list[JSON]", _answer(talk).get("missing", []))]
+    asked = _answer(talk).get("missing")
+    names = list(map(str, asked)) if isinstance(asked, list) else [""]
     known = {str(digest): digest for digest in blobs}
     if len(set(names)) != len(names) or not known.keys() >= set(names):
-        raise HoldfastError("the machine asks for something that it was not offered")
+        raise HoldfastError(
+            f"{name} asks for something that it was not offered",
+            resolution=f"What answers there is no engine of Holdfast: look at what `ssh {name}` starts.",
+        )
     return [known[name] for name in names]
 
 
@@ -97,14 +104,15 @@ def _copy(blob: IO[bytes], target: IO[bytes], progress: Stage) -> None:
 
 
 def _answer(talk: Conversation) -> dict[str, JSON]:
-    line = talk.stdout.readline()
-    if not line.endswith(b"\n"):
+    for _ in range(_OTHER_LINES):
+        line = talk.stdout.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise _Ended
+        fields = last_object(line, "missing", "stored", "error")
+        if fields is not None:
+            break
+    else:
         raise _Ended
-    try:
-        found: object = json.loads(line)
-    except ValueError:
-        raise _Ended from None
-    fields = cast("dict[str, JSON]", found) if isinstance(found, dict) else {}
     error = fields.get("error")
     if isinstance(error, dict):
         raise _Refused(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol
@@ -16,6 +17,8 @@ from holdfast.base.records import dataclass
 from holdfast.deploy.rights import Rights, with_rights
 
 LOCAL = "local"
+_LONGEST_ANSWER = 256 << 20
+_KEPT_LINES = 1000
 _PASSED_TO_SUDO = ("TERM", "SUDO_ASKPASS", "DISPLAY")
 
 OnLine = Callable[[bytes], None]
@@ -107,6 +110,21 @@ class Conversations:
                 talk.end()
 
 
+def read_all(talk: Conversation, name: str) -> bytes:
+    """What it says on stdout until it ends.
+
+    Raises:
+        HoldfastError: that is more than anything of ours says.
+    """
+    said = talk.stdout.read(_LONGEST_ANSWER + 1)
+    if len(said) > _LONGEST_ANSWER:
+        raise HoldfastError(
+            f"{name} does not stop talking: it said more than {_LONGEST_ANSWER >> 20} MiB",
+            resolution="Look at what its user's shell starts by itself (~/.bashrc, ForceCommand of sshd_config(5)).",
+        )
+    return said
+
+
 def run_script(
     transport: Transport,
     script: str,
@@ -120,12 +138,12 @@ def run_script(
     Raises:
         UnreachableError: the machine cannot be reached.
     """
-    errors: list[bytes] = []
+    errors: deque[bytes] = deque(maxlen=_KEPT_LINES)
     with transport.start(script, arguments, on_error_line=errors.append, as_root=as_root) as talk:
         with suppress(BrokenPipeError):  # it ended before it read everything: its exit code tells why
             talk.stdin.write(stdin)
             talk.stdin.close()
-        stdout = talk.stdout.read()
+        stdout = read_all(talk, transport.name)
         code = talk.finish()
     ran = Ran(code, stdout, tuple(line.decode(errors="replace") for line in errors))
     transport.judge(ran)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import shlex
 import threading
 import time
+import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import field
 from pathlib import Path
 
-from holdfast.base.errors import HoldfastError
-from holdfast.base.events import Relay, message, stage
+from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.events import Relay, stage
 from holdfast.base.records import dataclass
 from holdfast.deploy import calling
 from holdfast.deploy.calling import Answer
 from holdfast.deploy.probing import Packages, Probe, check_rights, probe, settle_rights
 from holdfast.deploy.pushing import push
 from holdfast.deploy.results import HostResult, State, UnconfirmedError, UnreachableError, failure
-from holdfast.deploy.transport import LocalTransport, Transport
+from holdfast.deploy.transport import LOCAL, LocalTransport, Transport
 from holdfast.engine.archive import Engine
 from holdfast.engine.launch import start_script
 from holdfast.store import Artifact, Store
@@ -55,11 +56,15 @@ class Connections:
     def __init__(self) -> None:
         self._open: set[Transport] = set()
         self._lock = threading.Lock()
+        self.abandoned = threading.Event()
+        """Nothing is to be begun any more, nor waited for."""
 
     @contextmanager
     def using(self, transport: Transport) -> Generator[Transport]:
         with self._lock:
             self._open.add(transport)
+        if self.abandoned.is_set():
+            transport.abandon()
         try:
             yield transport
         finally:
@@ -69,6 +74,7 @@ class Connections:
 
     def abandon(self) -> None:
         """Whoever works over one of them finds it lost."""
+        self.abandoned.set()
         with self._lock:
             found = tuple(self._open)
         for transport in found:
@@ -97,9 +103,13 @@ def work(job: Job, around: Surroundings) -> HostResult:
     began = time.monotonic()
     run = _Run(job, around)
     try:
-        answer = run.do()
+        answer = _explained(run)
     except HoldfastError as error:
         return failure(job.name, job.system, error, seconds=time.monotonic() - began, sent=run.sent)
+    except BrokenPipeError:
+        raise  # whoever read what is told here is gone, for all machines
+    except Exception as error:  # of one machine, whatever it said: the others are not to suffer from it
+        return failure(job.name, job.system, _defect(error), seconds=time.monotonic() - began, sent=run.sent)
     return HostResult(
         job.name,
         job.system,
@@ -109,6 +119,26 @@ def work(job: Job, around: Surroundings) -> HostResult:
         run.sent,
         answer.result,
         answer.lines,
+    )
+
+
+def _explained(run: _Run) -> Answer:
+    try:
+        return run.do()
+    except BrokenPipeError:
+        raise
+    except OSError:  # too many open files, say, or no room for a socket
+        with explain_os_errors(f"work on {run.job.name}"):
+            raise
+
+
+def _defect(error: Exception) -> HoldfastError:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return HoldfastError(
+        f"this is a defect of Holdfast: {type(error).__name__}: {error}{place}",
+        details="".join(traceback.format_tb(error.__traceback__)),
+        resolution="Report it with the lines above. `holdfast status` says how the machine is.",
     )
 
 
@@ -132,7 +162,8 @@ class _Run:
         self.sent = 0
 
     def do(self) -> Answer:
-        title = f"{self.job.name}: {self.job.verb[0]}" if self.around.many else f"On {self.job.name}"
+        alone = "On this machine" if self.job.name == LOCAL else f"On {self.job.name}"
+        title = f"{self.job.name}: {self.job.verb[0]}" if self.around.many else alone
         with stage(title):
             relay = Relay(f"{self.job.name}: " if self.around.many else "")
             with self.around.connections.using(self.job.transport()) as transport:
@@ -157,7 +188,8 @@ class _Run:
             verb += ["--confirm", str(job.confirm_seconds)]
         answer = calling.call(transport, script, [*verb, *root], relay, colour=around.colour)
         if job.confirm_seconds is not None and _waits(answer):
-            self._confirm(transport, script, job.confirm_seconds)
+            confirmed = self._confirm(transport, script, job.confirm_seconds)
+            return _settled(answer, confirmed) if confirmed else answer
         return answer
 
     def _arrive(self, transport: Transport) -> Probe:
@@ -172,12 +204,13 @@ class _Run:
         )
         return check_rights(transport, found, around.engine.hex)
 
-    def _confirm(self, transport: Transport, script: str, seconds: int) -> None:
-        """Over a new connection: that one is possible is what is to be proved."""
+    def _confirm(self, transport: Transport, script: str, seconds: int) -> Answer | None:
+        """Over a new connection: that one is possible is what is to be proved. None where there is nothing to prove: the change
+        waits for the person.
+        """
         fresh = transport.fresh()
         if fresh is None:
-            message(f"Unless you run `holdfast confirm` within {seconds} s, the change is taken back")
-            return
+            return None
         deadline = time.monotonic() + seconds
         with (
             stage(f"Confirming {self.job.name} over a new connection"),
@@ -185,12 +218,11 @@ class _Run:
         ):
             while True:
                 try:
-                    calling.call(fresh, script, ["confirm"], Relay())
-                    return
+                    return calling.call(fresh, script, ["confirm"], Relay())
                 except UnreachableError as error:
-                    if time.monotonic() + _PAUSE_SECONDS < deadline:
-                        time.sleep(_PAUSE_SECONDS)  # a network or an sshd that starts again takes its time
-                        continue
+                    abandoned = self.around.connections.abandoned
+                    if time.monotonic() + _PAUSE_SECONDS < deadline and not abandoned.wait(_PAUSE_SECONDS):
+                        continue  # a network or an sshd that starts again takes its time
                     brief, details = "cannot be reached any more", str(error)
                 except HoldfastError as error:
                     brief, details = "the change could not be confirmed", str(error)
@@ -203,3 +235,9 @@ class _Run:
 
 def _waits(answer: Answer) -> bool:
     return isinstance(answer.result, dict) and answer.result.get("confirm_until") is not None
+
+
+def _settled(answer: Answer, confirmed: Answer) -> Answer:
+    """``answer``, which no longer waits: its last line said that it does (pure)."""
+    fields = dict(answer.result) if isinstance(answer.result, dict) else {}
+    return Answer(answer.code, {**fields, "confirm_until": None}, (*answer.lines[:-1], *confirmed.lines))
