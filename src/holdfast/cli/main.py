@@ -25,6 +25,7 @@ class Terminated(BaseException):
 
 def main() -> NoReturn:
     """Run the command that ``sys.argv`` names, and exit with its code."""
+    _open_what_is_closed()
     if EVALUATING.intersection(sys.argv[1:2]):
         _fix_hash_seed()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
@@ -42,6 +43,16 @@ def _fix_hash_seed() -> None:
     """
     if sys.flags.hash_randomization and not sys.flags.ignore_environment:
         os.execve(sys.executable, sys.orig_argv, {**os.environ, "PYTHONHASHSEED": "0"})
+
+
+def _open_what_is_closed() -> None:
+    """Let stdin, stdout and stderr be something (`>&-`): else what is opened next gets their numbers, and is written into."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number, inheritable=True)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
 
 
 def _end_quietly_on_interrupts() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -16,7 +18,12 @@ from holdfast.cli.rights import GainRights, keep_rights
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
+EXIT_READER_GONE = 141
 EXIT_TERMINATED = 143
+
+
+class ReaderGone(BaseException):
+    """Our stdout or stderr is closed. Not the BrokenPipeError that it was: click ends the process by itself at that, with 1."""
 
 
 class Entry(NamedTuple):
@@ -53,6 +60,20 @@ COMMANDS = {
     "doctor": Entry("Keep", "Check what this machine can do, and say how to mend what it cannot."),
     "completion": Entry("Keep", "Print the completion script for bash, zsh or fish."),
 }
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+
+def _write_no_more() -> None:
+    """What is still buffered for stdout goes nowhere: else the interpreter complains while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+@contextmanager
+def _reader_gone() -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 class CommandTable(click.Group):
@@ -69,6 +90,16 @@ class CommandTable(click.Group):
         command: object = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _reader_gone():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_gone():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for section in dict.fromkeys(entry.section for entry in COMMANDS.values()):
@@ -110,7 +141,7 @@ def command() -> None:
 
 
 def run(arguments: list[str], gain_rights: GainRights = keep_rights) -> int:
-    """Run one command and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 and 143 for signals.
+    """Run one command and return its exit code: 0, 1 for an error, 2 for wrong usage, 130, 141 and 143 for signals.
 
     ``gain_rights`` is what a command does first that makes files of many owners.
     """
@@ -131,16 +162,30 @@ def run(arguments: list[str], gain_rights: GainRights = keep_rights) -> int:
         return EXIT_INTERRUPTED
     except Terminated:
         return EXIT_TERMINATED
-    except BrokenPipeError:
-        # The reader went away (`holdfast store ls | head`): nobody to tell. What is still buffered
-        # goes nowhere, or the interpreter would complain while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + signal.SIGPIPE
+    except (ReaderGone, BrokenPipeError):
+        # The reader went away (`holdfast store ls | head`): nobody to tell.
+        _write_no_more()
+        return EXIT_READER_GONE
     except HoldfastError as error:
         from holdfast.cli.failures import show_error
 
         show_error(error)
         return error.exit_code
+    except OSError as error:
+        from holdfast.cli.failures import show_bug, show_error
+
+        if error.errno not in _NO_ROOM:
+            show_bug(error)
+            return 1
+        _write_no_more()
+        reason = os.strerror(error.errno or 0)
+        show_error(
+            HoldfastError(
+                f"cannot write what is to be told: {reason}",
+                resolution="Free some space there, then run the command again.",
+            )
+        )
+        return 1
     except Exception as error:  # the last line of defence: a bug is told as one
         from holdfast.cli.failures import show_bug
 

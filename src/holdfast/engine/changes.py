@@ -122,7 +122,7 @@ def boot(options: argparse.Namespace, style: Style) -> Outcome:
         demand_root("change this machine")
         early.install(place.root)
         try:
-            generation = operations.boot(live, what)
+            generation = operations.boot(live, what, switch_options(options))
         finally:
             early.remove_if_idle(place.root, home_path(live))
         keep_generations(place, live)
@@ -168,7 +168,6 @@ def wanted(options: argparse.Namespace, place: Place, live: Live) -> Wanted:
 def switch_options(options: argparse.Namespace) -> SwitchOptions:
     return SwitchOptions(
         wait_seconds=float(options.wait),
-        confirm_seconds=getattr(options, "confirm", None),
         ephemeral=getattr(options, "ephemeral", False),
         packages=PackageOptions(
             mode="exact" if getattr(options, "exact", False) else "forward",

@@ -77,12 +77,17 @@ def run(arguments: list[str], options: argparse.Namespace) -> Outcome:
     return _follow(started)
 
 
-def follow_last(_options: argparse.Namespace, _style: Style) -> Outcome:
+def follow_last(options: argparse.Namespace, _style: Style) -> Outcome:
     """`holdfast follow`."""
     demand_root("follow a change")
-    run = runs.last()
+    run = runs.last() if options.root == Path("/") else None
     if run is None:
-        raise HoldfastError("no change has been made since this machine was booted")
+        raise HoldfastError(
+            "no change has been made since this machine was booted"
+            if options.root == Path("/")
+            else f"the machine below {options.root} does not run: there is nothing to follow",
+            resolution="`holdfast status` says which generation is current, and whether a change was interrupted.",
+        )
     message(f"This is {run.request}")
     return _follow(run)
 

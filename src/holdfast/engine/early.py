@@ -52,7 +52,9 @@ def install(root: Path) -> None:
     if not (root / ENGINE_HOME.lstrip("/") / "current/run").exists():
         raise HoldfastError(
             "the engine is not installed, so it could not act at the next boot",
-            resolution="Run `python3 engine.pyz install` first.",
+            resolution="Run `python3 engine.pyz install` first."
+            if root == Path("/")
+            else "It does not run: `holdfast switch --root` changes it at once.",
         )
     unit, wants = root / _UNITS / EARLY_UNIT, root / _WANTS
     with explain_os_errors("write the unit that acts at boot"):

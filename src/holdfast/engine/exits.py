@@ -32,5 +32,7 @@ class Exit(IntEnum):
     """The machine has no python3 that is new enough."""
     INTERRUPTED = 130
     """Control-C. A change that runs in its own unit goes on."""
+    READER_GONE = 141
+    """Whoever read what it printed is gone (`| head`). A change that runs in its own unit goes on."""
     TERMINATED = 143
     """SIGTERM or SIGHUP. A change that runs in its own unit goes on."""

@@ -7,7 +7,7 @@ import argparse
 from holdfast.base.codec import JSON, encode, pretty_json
 from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
-from holdfast.engine.changes import wanted
+from holdfast.engine.changes import switch_options, wanted
 from holdfast.engine.outcome import Outcome, Place, demand_root
 from holdfast.engine.refs import keep_generations, try_to_collect_garbage
 from holdfast.host import operations, report
@@ -42,7 +42,7 @@ def delete(options: argparse.Namespace, _style: Style) -> Outcome:
                 )
             return Outcome({"deleted": [options.number]}, (f"Would forget generation {options.number}.",))
         demand_root("forget generations of this machine")
-        operations.delete_generation(live, options.number)
+        operations.delete_generation(live, options.number, switch_options(options))
         keep_generations(place, live)
         try_to_collect_garbage(place, live)
     return Outcome({"deleted": [options.number]}, (f"Generation {options.number} is forgotten.",))
@@ -58,7 +58,7 @@ def prune(options: argparse.Namespace, _style: Style) -> Outcome:
             gone = operations.prunable_generations(live, options.keep)
         else:
             demand_root("forget generations of this machine")
-            gone = operations.prune_generations(live, options.keep)
+            gone = operations.prune_generations(live, options.keep, switch_options(options))
             keep_generations(place, live)
             try_to_collect_garbage(place, live)
     numbers = ", ".join(map(str, gone))
@@ -73,7 +73,7 @@ def register(options: argparse.Namespace, style: Style) -> Outcome:
     demand_root("record generations on this machine")
     place = Place(options.root)
     with place.live() as live:
-        made = operations.register(live, wanted(options, place, live))
+        made = operations.register(live, wanted(options, place, live), switch_options(options))
         keep_generations(place, live)
     text = (
         f"Generation {made.number} is recorded; `holdfast generations activate {made.number}` activates it."
@@ -90,7 +90,7 @@ def prepopulate(options: argparse.Namespace, style: Style) -> Outcome:
             change = operations.plan(live, what)
             return Outcome(report.change_json(change), tuple(report.render_change(change, style)))
         demand_root("change this machine")
-        result = operations.prepopulate(live, what)
+        result = operations.prepopulate(live, what, switch_options(options))
         keep_generations(place, live)
     return _done(result, style)
 
@@ -107,7 +107,7 @@ def activate(options: argparse.Namespace, style: Style) -> Outcome:
             change = operations.plan(live, operations.show_generation(live, number))
             return Outcome(report.change_json(change), tuple(report.render_change(change, style)))
         demand_root("change this machine")
-        result = operations.activate(live, options.number)
+        result = operations.activate(live, options.number, switch_options(options))
         keep_generations(place, live)
     return _done(result, style)
 

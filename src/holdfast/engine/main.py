@@ -73,7 +73,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         # Nobody to tell; nor may the interpreter complain while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 128 + signal.SIGPIPE
+        return Exit.READER_GONE
     except HoldfastError as error:
         output.show_error(error, as_json=as_json)
         return error.exit_code
