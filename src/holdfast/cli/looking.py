@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from holdfast.base.codec import JSON
-from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.errors import explain_os_errors
+from holdfast.cli.progress import show_progress
+from holdfast.cli.reaching import Way, ask_password, check_ways
 from holdfast.deploy.transport import LOCAL
 from holdfast.manifest.inventory import Inventory
 
@@ -24,16 +26,18 @@ def root_option(function: F) -> F:
     )(function)
 
 
-def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
-    """Read the machine at ``where``: ``local`` or USER@HOST. ``contents``: with what is in the files that are found.
+def look_at(where: str, root: Path | None, way: Way, *, contents: bool) -> Inventory:
+    """Read the machine at ``where``: ``local``, or USER@HOST over ``way``. ``contents``: with what is in the files that are found.
 
     Raises:
         HoldfastError: it cannot be reached or read.
     """
     if where != LOCAL:
         if root is not None:
-            raise HoldfastError("--root names a directory of this machine", resolution="Leave out --root.")
-        return _look_far(where, contents=contents)
+            raise click.UsageError(
+                "--root names a directory of this machine: leave it out.", click.get_current_context()
+            )
+        return _look_far(where, way, contents=contents)
     from holdfast.host.files.rooted import RootDirectory
     from holdfast.host.inventory.reading import read_inventory
 
@@ -43,15 +47,15 @@ def look_at(where: str, root: Path | None, *, contents: bool) -> Inventory:
         return read_inventory(directory, contents=contents)
 
 
-def _look_far(where: str, *, contents: bool) -> Inventory:
+def _look_far(where: str, way: Way, *, contents: bool) -> Inventory:
     from holdfast.base.codec import decode
 
-    found = ask_far(where, ("facts", *(["--contents"] if contents else [])))
+    found = ask_far(where, way, ("facts", *(["--contents"] if contents else [])))
     return decode(Inventory, found, what=f"the facts of {where}")
 
 
-def ask_far(where: str, verb: tuple[str, ...]) -> JSON:
-    """What the engine on the machine USER@HOST says to a verb.
+def ask_far(where: str, way: Way, verb: tuple[str, ...], *, as_json: bool = False) -> JSON:
+    """What the engine on the machine USER@HOST says to a verb. ``as_json``: progress is told so.
 
     Raises:
         HoldfastError: it cannot be reached, or the verb fails there.
@@ -63,7 +67,11 @@ def ask_far(where: str, verb: tuple[str, ...]) -> JSON:
     from holdfast.engine.archive import engine_archive
     from holdfast.store import open_store
 
+    check_ways([where], way.ssh_options)
     store = open_store()
-    settings = SshSettings(interactive=has_terminal())
+    settings = SshSettings(way.ssh_options, way.connect_timeout, interactive=has_terminal())
+    password = ask_password() if way.ask_sudo_password else None
     job = Job(where, None, lambda: SshTransport(where, settings), verb)
-    return demand(work(job, Surroundings(store, engine_archive(store)))).result
+    with show_progress(as_json=as_json):
+        result = work(job, Surroundings(store, engine_archive(store), password))
+    return demand(result).result

@@ -1,174 +1,27 @@
-"""What the commands for machines share: which machines, how to reach them, doing it on one or many, and showing what came of it."""
+"""What the commands for machines share: which machines, doing it on one or many, and showing what came of it."""
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
 from holdfast.base.style import shows_colours
-from holdfast.cli.arguments import complete_system
-from holdfast.cli.progress import show_progress
+from holdfast.cli.progress import show_progress, show_warnings
+from holdfast.cli.reaching import Reach, ask_password
 from holdfast.deploy.transport import LOCAL
-from holdfast.engine.exits import Exit
 
 if TYPE_CHECKING:
     from holdfast.deploy.results import HostResult
     from holdfast.deploy.transport import Transport
     from holdfast.deploy.working import Generation, Job
     from holdfast.project.evaluation import EvaluatedSystem, Evaluation
-
-F = TypeVar("F", bound=Callable[..., Any])  # Any: click decorates functions of any signature
-
-
-@dataclass(frozen=True)
-class Reach:
-    """What the shared options say."""
-
-    hosts: tuple[str, ...]
-    ssh_options: tuple[str, ...]
-    ask_sudo_password: bool
-    connect_timeout: int
-    root: Path | None
-    parallel: int
-    batch: str | None
-    max_failures: int | None
-    wait: int | None
-    as_json: bool
-    verbose: bool
-    systems: tuple[str, ...] = ()
-
-
-_TARGETS = (
-    click.option(
-        "--target-host",
-        "hosts",
-        multiple=True,
-        metavar="USER@HOST",
-        help="Work on this machine over ssh; may be repeated. 'local' is this one.",
-    ),
-    click.option(
-        "--ssh-option",
-        "ssh_options",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="An option of ssh_config(5), before those of your own configuration.",
-    ),
-    click.option(
-        "--ask-sudo-password", is_flag=True, help="Ask once for the password that sudo wants over there."
-    ),
-    click.option(
-        "--connect-timeout", type=click.IntRange(1), default=10, show_default=True, metavar="SECONDS",
-        help="How long to wait for an answer.",
-    ),
-    click.option(
-        "--root",
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Work below this directory: the root of a machine that does not run.",
-    ),
-    click.option(
-        "--parallel", type=click.IntRange(1), default=10, show_default=True, metavar="N",
-        help="How many machines at a time.",
-    ),
-    click.option("-v", "--verbose", is_flag=True, help="Show what the programs that run print."),
-    click.option(
-        "--json", "as_json", is_flag=True, help="Print the result as JSON; progress as JSON lines on stderr."
-    ),
-)  # fmt: skip
-_BY_SYSTEM = click.option(
-    "--system", "systems",
-    multiple=True, metavar="NAME", shell_complete=complete_system,
-    help="Work on the machines of these systems: a name, a glob or tag:NAME; may be repeated.",
-)  # fmt: skip
-_CHANGING = (
-    click.option("--batch", metavar="N|N%", help="Work in waves of so many; after a failure no next one begins."),
-    click.option(
-        "--max-failures", type=click.IntRange(0), metavar="N",
-        help="Begin no machine any more once more than N failed.",
-    ),
-    click.option(
-        "--wait", type=click.IntRange(1, 7 * 86400), metavar="SECONDS",
-        help="How long to wait for another change that is under way there.",
-    ),
-)  # fmt: skip
-
-_PACKAGES = (
-    ("--irreversible-packages", "Go on although the old packages cannot be had any more."),
-    ("--exact", "Give every package of ours the locked version, also where a newer one is installed."),
-    ("--purge-packages", "Remove the configuration of our packages that go, too. It may delete data."),
-    ("--remove-protected", "Also remove what the machine needs, where the definition says so."),
-    ("--restart-stale", "Restart services that still use files that packages replaced."),
-)
-
-
-def words(*parts: str | None, flags: Sequence[tuple[bool, str]] = ()) -> tuple[str, ...]:
-    """A verb of the engine with its arguments: parts that are None and flags that are not set are left out (pure)."""
-    return (*(part for part in parts if part is not None), *(flag for given, flag in flags if given))
-
-
-def package_options(function: F) -> F:
-    """How far a change of packages may go, handed to the command as ``packages``: flags with whether they were given."""
-    names = {flag.removeprefix("--").replace("-", "_"): flag for flag, _ in _PACKAGES}
-
-    @functools.wraps(function)
-    def collected(*arguments: Any, **options: Any) -> Any:
-        given = [(bool(options.pop(name)), flag) for name, flag in names.items()]
-        return function(*arguments, packages=given, **options)
-
-    made: Any = collected
-    for flag, text in reversed(_PACKAGES):
-        made = click.option(flag, is_flag=True, help=text)(made)
-    return made  # type: ignore[no-any-return]
-
-
-def machine_options(*, changing: bool, by_system: bool = False) -> Callable[[F], F]:
-    """The shared options, handed to the command as one ``reach``. ``by_system``: with those of :func:`machine_aims`."""
-
-    def decorate(function: F) -> F:
-        @functools.wraps(function)
-        def collected(*arguments: Any, **options: Any) -> Any:
-            shared = {name: options.pop(name) for name in Reach.__dataclass_fields__ if name in options}
-            for name in ("batch", "max_failures", "wait"):
-                shared.setdefault(name, None)
-            reach = Reach(**shared)
-            _check(reach)
-            return function(*arguments, reach=reach, **options)
-
-        made: Any = collected
-        options = (*((_BY_SYSTEM,) if by_system else ()), *_TARGETS, *(_CHANGING if changing else ()))
-        for option in reversed(options):
-            made = option(made)
-        return made  # type: ignore[no-any-return]
-
-    return decorate
-
-
-def _check(reach: Reach) -> None:
-    """Raises:
-    HoldfastError: something on the command line cannot be meant; with the exit code of wrong usage.
-    """
-    from holdfast.deploy.fleet import parse_batch
-
-    try:
-        if reach.batch:
-            parse_batch(reach.batch)
-        if reach.hosts or reach.ssh_options:
-            from holdfast.deploy.ssh import parse_destination, parse_option
-
-            for host in reach.hosts:
-                parse_destination(host)
-            for option in reach.ssh_options:
-                parse_option(option)
-    except HoldfastError as error:
-        error.exit_code = Exit.USAGE
-        raise
 
 
 @dataclass(frozen=True)
@@ -185,11 +38,9 @@ def aims_of(evaluation: Evaluation, reach: Reach, *, named: bool) -> tuple[Aim, 
     Raises:
         HoldfastError: that cannot be told.
     """
-    if reach.root is not None and reach.hosts:
-        raise click.UsageError("--root and --target-host exclude each other.")
     if reach.hosts or reach.root is not None:
-        system = evaluation.only() if named else _for_this_machine(evaluation)
-        return tuple(Aim(host, system) for host in dict.fromkeys(reach.hosts or (LOCAL,)))
+        hosts = dict.fromkeys(reach.hosts or (LOCAL,))
+        return tuple(Aim(host, evaluation.only() if named else _for(host, evaluation)) for host in hosts)
     if not named:
         system = _for_this_machine(evaluation)
         only = len(evaluation.systems) == 1
@@ -197,7 +48,31 @@ def aims_of(evaluation: Evaluation, reach: Reach, *, named: bool) -> tuple[Aim, 
     if len(evaluation.systems) == 1:
         (system,) = evaluation.systems
         return (Aim(system.manifest.target or LOCAL, system),)
-    return tuple(Aim(_home(system, evaluation), system) for system in evaluation.systems)
+    aims = tuple(Aim(_home(system, evaluation), system) for system in evaluation.systems)
+    for host, count in Counter(aim.host for aim in aims).items():
+        if count > 1:
+            names = ", ".join(aim.system.name for aim in aims if aim.system and aim.host == host)
+            raise HoldfastError(
+                f"several of these systems are for the same machine {host}: {names}",
+                resolution="Name the one that it is to be.",
+            )
+    return aims
+
+
+def _for(host: str, evaluation: Evaluation) -> EvaluatedSystem:
+    """The only system, or the one that is for ``host``: what this machine is to be is nothing for another."""
+    if host == LOCAL or len(evaluation.systems) == 1:
+        return _for_this_machine(evaluation)
+    found = [system for system in evaluation.systems if system.manifest.target == host]
+    if len(found) == 1:
+        return found[0]
+    raise HoldfastError(
+        f"none of the systems is for {host}, and there are several"
+        if not found
+        else f"several of the systems are for {host}",
+        details=f"{evaluation.file} has: {', '.join(evaluation.all_names)}",
+        resolution=f"Name the one that {host} is to be.",
+    )
 
 
 def _home(system: EvaluatedSystem, evaluation: Evaluation) -> str:
@@ -242,12 +117,46 @@ def machine_aims(reach: Reach) -> tuple[Aim, ...]:
     from holdfast.project.evaluation import evaluate
 
     if reach.hosts or reach.root is not None:
-        raise click.UsageError("--system says which machines: leave out --target-host and --root.")
-    evaluations = [evaluate(selector) for selector in reach.systems]
+        raise click.UsageError(
+            "--system says which machines: leave out --target-host and --root.", click.get_current_context()
+        )
+    with show_warnings(as_json=reach.as_json):
+        evaluations = [evaluate(selector) for selector in reach.systems]
     aims = [
         Aim(_home(system, evaluation), system) for evaluation in evaluations for system in evaluation.systems
     ]
-    return tuple({(aim.host, aim.system.name if aim.system else ""): aim for aim in aims}.values())
+    first: dict[str, Aim] = {}
+    for aim in aims:  # a machine goes back once, however many systems are for it
+        first.setdefault(aim.host, aim)
+    return tuple(first.values())
+
+
+def bring(
+    reach: Reach,
+    system: str,
+    verb: Sequence[str],
+    *,
+    in_process: bool,
+    confirm: int | None = None,
+    planning: bool = False,
+) -> int:
+    """Evaluate the systems that ``system`` selects, and run the engine's ``verb`` with them on their machines.
+
+    Raises:
+        HoldfastError: the definition is wrong, or something that it names cannot be had; or as :func:`perform`.
+    """
+    from holdfast.project.evaluation import evaluate
+
+    with show_progress(as_json=reach.as_json, verbose=reach.verbose):
+        evaluation = evaluate(system, in_process=in_process)
+        aims = aims_of(evaluation, reach, named=bool(system))
+        generations = _generations_of(evaluation)
+    return perform(reach, aims, verb, generations=generations, confirm=confirm, planning=planning)
+
+
+def words(*parts: str | None, flags: Sequence[tuple[bool, str]] = ()) -> tuple[str, ...]:
+    """A verb of the engine with its arguments: parts that are None and flags that are not set are left out (pure)."""
+    return (*(part for part in parts if part is not None), *(flag for given, flag in flags if given))
 
 
 def perform(
@@ -280,7 +189,7 @@ def perform(
     around = Surroundings(
         open_store(),
         engine_archive(open_store()),
-        _ask_password() if reach.ask_sudo_password else None,
+        ask_password() if reach.ask_sudo_password else None,
         colour=not reach.as_json and shows_colours(sys.stdout),
         many=len(jobs) > 1,
         root=reach.root,
@@ -347,23 +256,6 @@ def _job(
     return Job(aim.host, name, connect, tuple(words), generation, confirm)
 
 
-def _ask_password() -> str:
-    """From the terminal; where stdin is none, its first line.
-
-    Raises:
-        HoldfastError: there is none.
-    """
-    if sys.stdin.isatty():
-        return str(click.prompt("Password for sudo over there", hide_input=True, err=True))
-    password = sys.stdin.readline().rstrip("\n")
-    if not password:
-        raise HoldfastError(
-            "--ask-sudo-password: stdin is no terminal, and its first line is empty",
-            resolution="Run the command on a terminal, or write the password to its stdin.",
-        )
-    return password
-
-
 def _prepare_sudo(reach: Reach, aims: Sequence[Aim]) -> bool:
     """Let sudo on this machine ask now what it has to ask; whether it was asked."""
     from holdfast.deploy.transport import ask_terminal_for_sudo, has_terminal
@@ -375,7 +267,7 @@ def _prepare_sudo(reach: Reach, aims: Sequence[Aim]) -> bool:
     return True
 
 
-def generations_of(evaluation: Evaluation) -> Callable[[Aim], Generation]:
+def _generations_of(evaluation: Evaluation) -> Callable[[Aim], Generation]:
     """For every aim the generation of its system.
 
     Raises:

@@ -96,7 +96,7 @@ def write_results(results: Sequence[HostResult], *, planning: bool) -> None:
             click.echo(_shown(line))
         return
     for result in results:
-        if planning and result.lines:
+        if result.lines and (planning or len(result.lines) > 1):  # one says what the table does
             click.echo(click.style(f"{_label(result)}:", bold=True))
             for line in result.lines:
                 click.echo(f"  {_shown(line)}" if line else "")

@@ -5,16 +5,8 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import (
-    Reach,
-    aims_of,
-    generations_of,
-    machine_aims,
-    machine_options,
-    perform,
-    words,
-)
-from holdfast.project.evaluation import evaluate
+from holdfast.cli.machines import bring, machine_aims, perform, words
+from holdfast.cli.reaching import Reach, machine_options
 
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 _NUMBER = click.argument("generation", type=click.IntRange(1))
@@ -67,28 +59,24 @@ def prune(keep: int, dry_run: bool, reach: Reach) -> int:
     return perform(reach, machine_aims(reach), verb, planning=dry_run)
 
 
-@command.command()
+@command.command(short_help="Bring systems to machines and record them there.")
 @system_argument
 @machine_options(changing=True)
 @in_process_option
 def register(system: str, in_process: bool, reach: Reach) -> int:
     """Bring systems to their machines and record them there, without activating them."""
-    evaluation = evaluate(system, in_process=in_process)
-    aims = aims_of(evaluation, reach, named=bool(system))
-    return perform(reach, aims, ("generations", "register"), generations=generations_of(evaluation))
+    return bring(reach, system, ("generations", "register"), in_process=in_process)
 
 
-@command.command()
+@command.command(short_help="Put the files of systems in place, and start nothing.")
 @system_argument
 @_DRY_RUN
 @machine_options(changing=True)
 @in_process_option
 def prepopulate(system: str, dry_run: bool, in_process: bool, reach: Reach) -> int:
     """Put the files of systems in place on their machines, and start nothing: for images and roots that do not run."""
-    evaluation = evaluate(system, in_process=in_process)
     verb = words("generations", "prepopulate", flags=[(dry_run, "--dry-run")])
-    aims = aims_of(evaluation, reach, named=bool(system))
-    return perform(reach, aims, verb, generations=generations_of(evaluation), planning=dry_run)
+    return bring(reach, system, verb, in_process=in_process, planning=dry_run)
 
 
 @command.command()

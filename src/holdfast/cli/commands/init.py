@@ -11,6 +11,7 @@ from holdfast.base.atomic import write_atomically
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.style import printable
 from holdfast.cli.looking import look_at, root_option
+from holdfast.cli.reaching import Way, way_options
 from holdfast.deploy.transport import LOCAL
 from holdfast.project.selection import DEFAULT_FILE
 
@@ -30,11 +31,12 @@ _FILES = "files"
     metavar="USER@HOST",
     help="Describe a machine as it is, instead of a template; 'local' is this one.",
 )
+@way_options
 @root_option
 @click.option("--name", help="Name of the system that --from describes.  [default: its host name]")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=Path())
 def command(
-    template: str | None, source: str | None, root: Path | None, name: str | None, directory: Path
+    template: str | None, source: str | None, way: Way, root: Path | None, name: str | None, directory: Path
 ) -> None:
     """Write a first systems.py into DIRECTORY (default: here). It works at once, and its comments say what to try.
 
@@ -55,7 +57,7 @@ def command(
                 f"{place} exists already", resolution="Choose another directory: holdfast init DIRECTORY"
             )
     if source is not None:
-        _describe(source, root, name, directory)
+        _describe(source, root, way, name, directory)
         return
     text = files("holdfast.cli.templates").joinpath(f"{template or 'container'}.py").read_bytes()
     with explain_os_errors(f"write {path}"):
@@ -64,10 +66,10 @@ def command(
     click.echo(f"Wrote {path}. Its first lines say what to try.")
 
 
-def _describe(source: str, root: Path | None, name: str | None, directory: Path) -> None:
+def _describe(source: str, root: Path | None, way: Way, name: str | None, directory: Path) -> None:
     from holdfast.project.describing import describe, system_name
 
-    found = look_at(source, root, contents=True)
+    found = look_at(source, root, way, contents=True)
     target = None if source == LOCAL else source
     made = describe(
         found,

@@ -5,16 +5,8 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import (
-    Reach,
-    aims_of,
-    generations_of,
-    machine_options,
-    package_options,
-    perform,
-    words,
-)
-from holdfast.project.evaluation import evaluate
+from holdfast.cli.machines import bring, words
+from holdfast.cli.reaching import Reach, machine_options, package_options
 
 
 @click.command()
@@ -37,12 +29,5 @@ def command(
     SYSTEM chooses as everywhere; without it, the system with this machine's name, or the only one. A system goes to its
     own target, or to every --target-host.
     """
-    evaluation = evaluate(system, in_process=in_process)
     flags = [(detailed_exitcode, "--detailed-exitcode"), (ephemeral, "--ephemeral"), *packages]
-    return perform(
-        reach,
-        aims_of(evaluation, reach, named=bool(system)),
-        words("plan", flags=flags),
-        generations=generations_of(evaluation),
-        planning=True,
-    )
+    return bring(reach, system, words("plan", flags=flags), in_process=in_process, planning=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from holdfast.cli.machines import Reach, machine_aims, machine_options, package_options, perform, words
+from holdfast.cli.machines import machine_aims, perform, words
+from holdfast.cli.reaching import Reach, machine_options, package_options
 
 
 @click.command()

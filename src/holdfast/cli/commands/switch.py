@@ -5,16 +5,8 @@ from __future__ import annotations
 import click
 
 from holdfast.cli.arguments import in_process_option, system_argument
-from holdfast.cli.machines import (
-    Reach,
-    aims_of,
-    generations_of,
-    machine_options,
-    package_options,
-    perform,
-    words,
-)
-from holdfast.project.evaluation import evaluate
+from holdfast.cli.machines import bring, words
+from holdfast.cli.reaching import Reach, machine_options, package_options
 
 
 @click.command()
@@ -61,18 +53,17 @@ def command(
     """
     if ephemeral and confirm is not None:
         raise click.UsageError("--ephemeral and --confirm exclude each other.")
-    evaluation = evaluate(system, in_process=in_process)
     flags = [
         (dry_run, "--dry-run"),
         (detailed_exitcode, "--detailed-exitcode"),
         (ephemeral, "--ephemeral"),
         *packages,
     ]
-    return perform(
+    return bring(
         reach,
-        aims_of(evaluation, reach, named=bool(system)),
+        system,
         words("switch", flags=flags),
-        generations=generations_of(evaluation),
+        in_process=in_process,
         confirm=None if dry_run else confirm,
         planning=dry_run,
     )
