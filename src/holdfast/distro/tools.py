@@ -55,8 +55,8 @@ _ARTIFACT = "application/vnd.holdfast.tools.v1"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def tools_tree(store: Store, group: Group = "tools", *, update: bool = False) -> ToolsTree:
-    """The tree of a group, made if this store has none or the table of tools changed; ``update`` takes newer versions.
+def tools_tree(store: Store, group: Group = "tools") -> ToolsTree:
+    """The tree of a group, made if this store has none or the table of tools changed.
 
     Raises:
         HoldfastError: it cannot be made; the machine needs apt, gpgv, root and a mirror for that, once.
@@ -67,14 +67,12 @@ def tools_tree(store: Store, group: Group = "tools", *, update: bool = False) ->
     digest = store.refs.get(name)
     previous = _read_lock(store, store.artifact(digest)) if digest is not None else None
     current = previous is not None and (previous.distribution, previous.request) == (distribution, wanted)
-    if digest is not None and current and not update:
+    if digest is not None and current:
         (layer,) = store.artifact(digest).layers
         return ToolsTree((store.trees.ensure(layer.diff_id),))
     with stage("Building the tools tree") as progress:
         debian = family(distribution)
-        locked = debian.resolve(
-            store, distribution, wanted, previous, update="everything" if update else "nothing"
-        )
+        locked = debian.resolve(store, distribution, wanted, previous, update="nothing")
         made = debian.bootstrap(store, locked)
         artifact = store.put_artifact(_ARTIFACT, canonical_json(locked), f"{_ARTIFACT}+json", [made.layer])
         store.refs.set(name, artifact.manifest)

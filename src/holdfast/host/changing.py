@@ -40,8 +40,6 @@ from holdfast.host.trial import Trial, begin, end, read_trial
 class SwitchOptions:
     wait_seconds: float = 0.0
     """How long another run is waited for."""
-    confirm_seconds: int | None = None
-    """Take the change back unless ``confirm`` comes within so many seconds."""
     ephemeral: bool = False
     """Only until the next reboot, see :mod:`holdfast.host.trial`."""
     packages: PackageOptions = field(default_factory=PackageOptions)

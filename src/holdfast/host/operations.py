@@ -70,30 +70,28 @@ def plan(live: Live, wanted: Wanted, *, diffs: bool = True, options: SwitchOptio
     return _looked_at(live, request, options, diffs=diffs)
 
 
-def plan_rollback(
-    live: Live, number: int | None = None, *, diffs: bool = True, options: SwitchOptions = DEFAULTS
-) -> Change:
+def plan_rollback(live: Live, number: int | None = None, options: SwitchOptions = DEFAULTS) -> Change:
     """What :func:`rollback` would do."""
-    return _looked_at(live, _rollback_request(live, number), options, diffs=diffs)
+    return _looked_at(live, _rollback_request(live, number), options)
 
 
 _GIVEN_BACK = Change("deactivate", None, None, (), (), None, None)
 """What giving back a machine comes to that is not managed: again, or for the first time."""
 
 
-def plan_deactivate(live: Live, *, diffs: bool = True, options: SwitchOptions = DEFAULTS) -> Change:
+def plan_deactivate(live: Live, options: SwitchOptions = DEFAULTS) -> Change:
     """What :func:`deactivate` would do."""
     if not _is_managed(live):
         return _GIVEN_BACK
-    return _looked_at(live, Request("deactivate", None), options, diffs=diffs)
+    return _looked_at(live, Request("deactivate", None), options)
 
 
-def plan_repair(live: Live, paths: Collection[str] = (), *, diffs: bool = True) -> Change:
+def plan_repair(live: Live, paths: Collection[str] = ()) -> Change:
     """What :func:`repair` would do."""
-    return _looked_at(live, _repair_request(live, paths), DEFAULTS, diffs=diffs)
+    return _looked_at(live, _repair_request(live, paths), DEFAULTS)
 
 
-def _looked_at(live: Live, request: Request, options: SwitchOptions, *, diffs: bool) -> Change:
+def _looked_at(live: Live, request: Request, options: SwitchOptions, *, diffs: bool = True) -> Change:
     prepared = prepare(live, replace(request, package_options=options.packages))
     trial = read_trial(live)
     if trial is not None:

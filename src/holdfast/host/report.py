@@ -35,14 +35,14 @@ _HIDDEN = {
 }
 
 
-def render_change(change: Change, style: Style = plain, *, diffs: bool = True) -> list[str]:
+def render_change(change: Change, style: Style = plain) -> list[str]:
     """What would be done, in sections; one sentence when that is nothing."""
     if change.empty:
         return [*_remarks(change, style), _nothing(change)]
     sections: list[tuple[str, list[str]]] = [
         ("Packages", package_lines(change.packages, style)),
         ("Users", _users(change.before, change.after, style)),
-        ("Files", [line for item in change.files for line in _file(item, style, diffs=diffs)]),
+        ("Files", [line for item in change.files for line in _file(item, style)]),
         *((title, _of_steps(change.steps, render, style)) for title, render in SECTIONS),
     ]
     lines = [style("heading", _title(change))]
@@ -223,7 +223,7 @@ def _remarks(change: Change, style: Style) -> list[str]:
     return [*warnings, *(f"note: {printable(text)}" for text in change.notes)]
 
 
-def _file(item: FileChange, style: Style, *, diffs: bool) -> list[str]:
+def _file(item: FileChange, style: Style) -> list[str]:
     what = (
         "added"
         if isinstance(item.before, Absent)
@@ -240,7 +240,7 @@ def _file(item: FileChange, style: Style, *, diffs: bool) -> list[str]:
     lines = [f"{style(kind, sign)} {printable(item.path)}" + (f"  ({', '.join(about)})" if about else "")]
     if item.hidden:
         lines.append(style("quiet", f"    {_HIDDEN[item.hidden]}"))
-    elif item.diff and diffs:
+    elif item.diff:
         lines += [f"    {line}" for line in diff_lines(item.diff, style)]
     return lines
 

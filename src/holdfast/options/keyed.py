@@ -12,7 +12,7 @@ from holdfast.options.types import Type, attrs_of, submodule
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
-    from typing import Any, Generic, TypeVar, Union, overload
+    from typing import Any, Generic, TypeVar, overload
 
     from holdfast.options.config import Config
     from holdfast.options.definition import Def
@@ -107,7 +107,6 @@ class RootedSet(OptionSet, Generic[R, W]):
 
 
 if TYPE_CHECKING:
-    EntryFunction = Callable[[E], None]
 
     class KeyedSet(RootedSet[E, "Callable[[E], None]"], Generic[E]):
         """A mapping of submodules: ``class Files(KeyedSet[File], path="files")``."""
@@ -122,8 +121,6 @@ if TYPE_CHECKING:
         def __init_subclass__(
             cls, *, of: Type[R, W], path: str | None = None, extends: type[OptionSet] | None = None
         ) -> None: ...
-
-    _ = Union
 else:
 
     class KeyedSet(RootedSet):

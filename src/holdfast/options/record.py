@@ -30,9 +30,9 @@ class Sink:
 
     __slots__ = ("closed", "condition", "recorder", "recorders")
 
-    def __init__(self, recorder: Recorder, condition: Condition | None = None) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.condition = condition
+        self.condition: Condition | None = None
         self.closed = False
         self.recorders: dict[Node | Slot, Any] = {}
 

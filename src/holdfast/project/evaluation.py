@@ -109,29 +109,27 @@ def evaluate(
     return Evaluation(file, systems, names, answer.isolation, time.monotonic() - began)
 
 
-def explain(
-    selector: str, option: str, *, start: Path | None = None, in_process: bool = False
-) -> Mapping[str, JSON]:
+def explain(selector: str, option: str, *, in_process: bool = False) -> Mapping[str, JSON]:
     """Where the value of ``option`` (a dotted path, parts with dots quoted) of one system comes from.
 
     Raises:
         HoldfastError: no such file, system or option, or the definition is wrong.
     """
     parsed = parse_selector(selector)
-    file = find_file(parsed, start)
+    file = find_file(parsed)
     answer = _ask(
         file, lambda: _child().explain_option(file, parsed.pattern, option), in_process, EVALUATION_SECONDS
     )
     return cast("dict[str, JSON]", answer.value)
 
 
-def list_systems(selector: str, *, start: Path | None = None) -> tuple[Choice, ...]:
+def list_systems(selector: str) -> tuple[Choice, ...]:
     """Names and tags of the systems in the file that ``selector`` points to; nothing is evaluated.
 
     Raises:
         HoldfastError: no such file, or it does not run.
     """
-    file = find_file(parse_selector(selector), start)
+    file = find_file(parse_selector(selector))
     answer = _ask(file, lambda: _child().list_systems(file), False, EVALUATION_SECONDS)
     items = cast("list[list[JSON]]", answer.value)
     return tuple(
@@ -139,19 +137,19 @@ def list_systems(selector: str, *, start: Path | None = None) -> tuple[Choice, .
     )
 
 
-def list_options(selector: str, *, start: Path | None = None) -> tuple[str, ...]:
+def list_options(selector: str) -> tuple[str, ...]:
     """Paths of the options of one system, without those below the keys of mappings.
 
     Raises:
         HoldfastError: no such file or system, or the definition is wrong.
     """
     parsed = parse_selector(selector)
-    file = find_file(parsed, start)
+    file = find_file(parsed)
     answer = _ask(file, lambda: _child().list_option_paths(file, parsed.pattern), False, EVALUATION_SECONDS)
     return tuple(str(path) for path in cast("list[JSON]", answer.value))
 
 
-def describe_options(selector: str = "", *, start: Path | None = None) -> tuple[Mapping[str, JSON], ...]:
+def describe_options(selector: str = "") -> tuple[Mapping[str, JSON], ...]:
     """Records of the library's options (see :func:`holdfast.options.document`); with a selector those of that system.
 
     Raises:
@@ -161,7 +159,7 @@ def describe_options(selector: str = "", *, start: Path | None = None) -> tuple[
         records: JSON = _child().document_options(None, "")
     else:
         parsed = parse_selector(selector)
-        file = find_file(parsed, start)
+        file = find_file(parsed)
         records = _ask(
             file, lambda: _child().document_options(file, parsed.pattern), False, EVALUATION_SECONDS
         ).value

@@ -38,7 +38,7 @@ def parse_selector(text: str) -> Selector:
     return Selector(None, text)
 
 
-def find_file(selector: Selector, start: Path | None) -> Path:
+def find_file(selector: Selector, start: Path | None = None) -> Path:
     """The absolute path of the project file, looked for from ``start`` (None: here) upwards unless the selector names one.
 
     Raises:

@@ -38,7 +38,6 @@ class ToolsTree:
         argv: Sequence[str | Path],
         *,
         binds: Mapping[str, Bind] | None = None,
-        network: bool = False,
         env: Mapping[str, str] | None = None,
         cwd: str = "/",
         stdin: bytes = b"",
@@ -46,5 +45,5 @@ class ToolsTree:
         timeout: float | None = None,
     ) -> Completed:
         """One command. Raises what :meth:`holdfast.sandbox.entry.Inside.run` does."""
-        with self.enter(binds=binds, network=network) as inside:
+        with self.enter(binds=binds) as inside:
             return inside.run(argv, env=env, cwd=cwd, stdin=stdin, check=check, timeout=timeout)

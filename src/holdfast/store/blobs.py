@@ -138,11 +138,11 @@ class Blobs:
                 writer.commit(digest)
         return digest
 
-    def put_file(self, path: Path, *, expected: Digest | None = None) -> Digest:
+    def put_file(self, path: Path) -> Digest:
         """Store a copy of the file and return its digest.
 
         Raises:
-            HoldfastError: the file cannot be read, does not have the ``expected`` digest, or the store cannot be written.
+            HoldfastError: the file cannot be read, or the store cannot be written.
         """
         with explain_os_errors(f"read {path}"):
             source = path.open("rb", buffering=0)
@@ -154,7 +154,7 @@ class Blobs:
                 if not count:
                     break
                 writer.write(buffer[:count])
-            return writer.commit(expected)
+            return writer.commit()
 
     @contextmanager
     def writer(self) -> Generator[BlobWriter]:

@@ -44,13 +44,13 @@ class Layers:
         """
         return self._pack(root, clamp_mtime=clamp_mtime, exclude=exclude, upper=False)
 
-    def from_overlay_upper(self, upper: Path, *, clamp_mtime: int, exclude: Collection[str] = ()) -> Layer:
+    def from_overlay_upper(self, upper: Path, *, clamp_mtime: int) -> Layer:
         """Pack an overlayfs upper directory: its whiteouts and opaque directories become those of OCI.
 
         Raises:
             HoldfastError: as :meth:`from_tree`; also when the overlay was mounted with ``redirect_dir`` or ``metacopy``.
         """
-        return self._pack(upper, clamp_mtime=clamp_mtime, exclude=exclude, upper=True)
+        return self._pack(upper, clamp_mtime=clamp_mtime, exclude=(), upper=True)
 
     def from_tar(self, diff_id: Digest) -> Layer:
         """The layer of an uncompressed tar that is already among the blobs; makes its table.

@@ -85,15 +85,13 @@ class Store:
         config: bytes,
         config_media_type: str,
         layers: Sequence[Layer] = (),
-        *,
-        annotations: Mapping[str, str] | None = None,
     ) -> Artifact:
         """Store an OCI artifact. Its identity is the digest of ``config``, which should therefore name all that matters.
 
         Raises:
             HoldfastError: a layer is not in the store, or the store cannot be written.
         """
-        return self._put(artifact_type, config, config_media_type, layers, annotations or {})
+        return self._put(artifact_type, config, config_media_type, layers, {})
 
     def artifact(self, manifest: Digest) -> Artifact:
         """Read the artifact whose manifest blob is ``manifest``.

@@ -25,15 +25,13 @@ from holdfast.host.state import State
 from holdfast.host.steps import UnitJob
 from holdfast.manifest.model import Manifest, Unit
 
-_DEFAULT = PackageOptions()
-
 
 def read_package_facts(
     live: Live,
     wanted: WantedPackages | None,
     state: State | None,
-    options: PackageOptions = _DEFAULT,
-    declared: Iterable[str] = (),
+    options: PackageOptions,
+    declared: Iterable[str],
 ) -> PackageFacts:
     """What there is, and what apt would do about ``wanted`` (None: nothing is). ``declared`` are the definition's paths.
 
@@ -47,7 +45,7 @@ def plan_packages(
     facts: PackageFacts,
     wanted: WantedPackages | None,
     state: State | None,
-    options: PackageOptions = _DEFAULT,
+    options: PackageOptions,
 ) -> PackageChange:
     """What is to happen to the packages, and everything that speaks against it (pure)."""
     recorded = state.packages if state is not None else PackageState()

@@ -81,7 +81,7 @@ def make_no_wishes(basics: Basics, state: State | None, *, epoch: int) -> Wishes
 
 
 def make_wishes(
-    manifest: Manifest, basics: Basics, state: State | None, *, ids: Ids, epoch: int, live: bool = False
+    manifest: Manifest, basics: Basics, state: State | None, *, ids: Ids, epoch: int, live: bool
 ) -> Wishes:
     """Everything that the manifest means for a root of which ``basics`` are known. ``epoch``: seconds since 1970.
 
@@ -136,16 +136,13 @@ class _Wishing:
         self._uids = settled.accounts.uids()
         self._gids = settled.accounts.gids()
 
-    def put(self, path: str, text: str, reason: str) -> None:
-        self._text(path, text, reason)
-
     def wish(self, path: str, wish: Wish) -> None:
         """Note a wish. Two equal ones are one; two different ones are a problem."""
         other = self.nodes.setdefault(path, wish)
         if other.node != wish.node:
             self.problems.append(f"{path} is wanted twice: as {other.reason}, and as {wish.reason}")
 
-    def _text(
+    def put(
         self, path: str, text: str, reason: str, *, mode: str = "0644", uid: int = 0, gid: int = 0
     ) -> None:
         data = text.encode()
@@ -182,7 +179,7 @@ class _Wishing:
         elif isinstance(entry, SecretFile):
             self.problems.append(f"{path} is a secret: it can only be decrypted on a machine that runs")
         else:
-            self._text(path, entry.text, "declared file", mode=entry.mode, uid=uid, gid=gid)
+            self.put(path, entry.text, "declared file", mode=entry.mode, uid=uid, gid=gid)
 
     def _id(self, known: Mapping[str, int], name: str, what: str, path: str) -> int:
         if name in known:
@@ -199,7 +196,7 @@ class _Wishing:
     def identity(self) -> None:
         def put(path: str, text: str, reason: str) -> None:
             if path not in self.manifest.files:  # the author's own file says it already
-                self._text(path, text, reason)
+                self.put(path, text, reason)
 
         def link(path: str, wish: Wish) -> None:
             if path not in self.manifest.files:
@@ -249,7 +246,7 @@ class _Wishing:
             self.problems.append(
                 f"user {name!r} lingers, but pam_systemd(8), which user managers need, is not there{hint}"
             )
-        self._text(f"/var/lib/systemd/linger/{name}", "", f"user {name} lingers")
+        self.put(f"/var/lib/systemd/linger/{name}", "", f"user {name} lingers")
 
     def _runs(self, shell: str) -> bool:
         declared = self.manifest.files.get(shell)
@@ -279,7 +276,7 @@ class _Wishing:
         directory = posixpath.join(home, ".ssh")
         self.wish(directory, Wish(Folder("0700", uid, gid), reason))
         text = "".join(f"{key.strip()}\n" for key in keys)
-        self._text(f"{directory}/authorized_keys", text, reason, mode="0600", uid=uid, gid=gid)
+        self.put(f"{directory}/authorized_keys", text, reason, mode="0600", uid=uid, gid=gid)
 
     def edits(self, state: State | None) -> tuple[dict[str, bytes], str | None]:
         """New content of shared files, those that change."""

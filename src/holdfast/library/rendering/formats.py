@@ -18,7 +18,7 @@ def to_json(value: Data) -> str:
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def to_ini(sections: Mapping[str, Mapping[str, Scalar | Sequence[Scalar]]], *, separator: str = "=") -> str:
+def to_ini(sections: Mapping[str, Mapping[str, Scalar | Sequence[Scalar]]]) -> str:
     """INI: sections and keys sorted; a list is the key once per item. Settings of the section "" stand before all others.
 
     Raises:
@@ -31,10 +31,10 @@ def to_ini(sections: Mapping[str, Mapping[str, Scalar | Sequence[Scalar]]], *, s
         lines = [f"[{_one_line(name)}]"] if name else []
         for key in sorted(sections[name]):
             value = sections[name][key]
-            if key[:1] in ("[", "#", ";", "") or separator.strip() in key:
+            if key[:1] in ("[", "#", ";", "") or "=" in key:
                 raise ValueError(f"INI cannot hold the key {key!r}: it reads as something else")
             items = [value] if value is None or isinstance(value, (bool, int, float, str)) else value
-            lines += [f"{_one_line(key)}{separator}{_one_line(_ini_scalar(item))}" for item in items]
+            lines += [f"{_one_line(key)}={_one_line(_ini_scalar(item))}" for item in items]
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
 

@@ -32,7 +32,6 @@ from holdfast.host.packages.apt.reading import read_database
 from holdfast.host.packages.change import PackageAction, PackageChange
 
 _ROUNDS = 3
-_BROKEN = ("half-installed", "unpacked", "half-configured")
 
 
 def undo(change: PackageChange, live: Live, *, wait_seconds: float = LOCK_SECONDS) -> None:
@@ -77,9 +76,7 @@ def undo(change: PackageChange, live: Live, *, wait_seconds: float = LOCK_SECOND
     finish(change.before)
 
 
-def recover(
-    live: Live, *, committed: str, wait_seconds: float = LOCK_SECONDS
-) -> Literal["finished", "undone"] | None:
+def recover(live: Live, *, committed: str) -> Literal["finished", "undone"] | None:
     """Whatever a crash left of a change of packages: finish it when the state named ``committed`` is its own, else undo it.
 
     Raises:
@@ -89,7 +86,7 @@ def recover(
     if known is None:
         return None
     if known.transaction != committed:
-        undo(known.change, live, wait_seconds=wait_seconds)
+        undo(known.change, live)
         return "undone"
     restore_policy()
     finish(known.change.after)
