@@ -27,6 +27,9 @@ KEEPS = SERVICE + "RuntimeDirectoryPreserve=restart\n"
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/app.service", True),
         ("0::/user.slice/user-1001.slice/user@1001.service/app.slice/app.service", False),
         ("0::/user.slice/user-1000.slice/session-1.scope", False),
+        # Users name their groups as they like, and must not pose as somebody else's service.
+        ("0::/user.slice/user-1001.slice/user@1001.service/a\r0::/system.slice/app.service", False),
+        ("0::/user.slice/user-1001.slice/user@1001.service/a\u20280::/system.slice/app.service", False),
         ("5:cpu:/system.slice/app.service\n0::/", False),
         ("", False),
     ],

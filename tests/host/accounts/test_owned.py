@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.base.digests import Digest, digest_stream
 from holdfast.base.errors import HoldfastError
-from holdfast.host.accounts.owned import read_owned
+from holdfast.host.accounts.owned import foreign_devices, read_owned
 from holdfast.host.accounts.retiring import Owned
 from holdfast.host.accounts.tables import Accounts
 from holdfast.host.files import rooted
@@ -171,3 +171,12 @@ def test_files_of_any_size_keep_nobody_waiting(
     os.chown(root / "home/ann" / name, 1000, 1000)
     run(a_manifest(), root)
     assert "ann:x:1000:1000::/home/ann:/usr/sbin/nologin" in (root / "etc/passwd").read_text()
+
+
+def test_mounts_whose_names_have_line_ends_in_them_hide_nothing(tmp_path: Path) -> None:
+    mountinfo = tmp_path / "mountinfo"
+    mountinfo.write_bytes(
+        b"25 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
+        b"34 25 0:54 / /home/ann/a\rb\xe2\x80\xa8c rw - fuse.sshfs \r rw\n"
+    )
+    assert foreign_devices(mountinfo) == {os.makedev(0, 54)}

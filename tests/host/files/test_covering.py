@@ -140,6 +140,10 @@ def test_what_somebody_calls_by_our_name_is_not_ours(tmp_path: Path) -> None:
             ("/etc/a b", True),
             ("/home/ann/mnt", False),
         )
+        # The kernel escapes few characters, and users choose names.
+        odd = "34 25 0:54 / /home/ann/a\rb\u2028c\u00a0d\\134x rw - fuse.x x\x0c rw\n"
+        (root_path / "proc/self/mountinfo").write_bytes((odd + MOUNTS).encode())
+        assert read_mounts(live)[:2] == (("/home/ann/a\rb\u2028c\u00a0d\\x", False), ("/", False))
         # What somebody mounted over ours is not unmounted in its place.
         over = MOUNTS + "33 31 0:53 / /etc/a\\040b rw shared:9 - tmpfs tmpfs rw\n"
         (root_path / "proc/self/mountinfo").write_text(over)

@@ -27,7 +27,9 @@ class Ending:
 
     def has_process(self, control_groups: str) -> bool:
         """Whether a process with these lines of /proc/PID/cgroup belongs to one of the units, see cgroups(7)."""
-        for line in control_groups.splitlines():
+        for line in control_groups.split(
+            "\n"
+        ):  # users can give their groups names that have other line ends in them
             _, controllers, path = (*line.split(":", 2), "", "")[:3]
             if controllers not in ("", "name=systemd"):
                 continue

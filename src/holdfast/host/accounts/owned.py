@@ -137,7 +137,7 @@ class _Looking:
         """Every directory below the root, but for other machines' file systems and the kernel's."""
         if self._done():
             return
-        self._foreign = _foreign_devices()
+        self._foreign = foreign_devices()
         with self._root.parent("/.") as (descriptor, _):
             self._directory(descriptor, "", 0)
 
@@ -180,7 +180,9 @@ class _Looking:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+    return path.read_bytes().decode(
+        "utf-8", "replace"
+    )  # as it is: reading text would make line ends of names
 
 
 def is_this_machine(root: RootDirectory) -> bool:
@@ -199,13 +201,14 @@ def _same(node: Node, other: Node | None) -> bool:
     return isinstance(node, Folder) and isinstance(other, Folder)
 
 
-def _foreign_devices() -> frozenset[int]:
+def foreign_devices(mountinfo: Path = Path("/proc/self/mountinfo")) -> frozenset[int]:
     """Devices of mounted file systems that are not local ones, see proc_pid_mountinfo(5)."""
     found: set[int] = set()
-    with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            mount, _, source = line.partition(" - ")
-            major, _, minor = mount.split()[2].partition(":")
-            if source.split()[0] not in _LOCAL:
-                found.add(os.makedev(int(major), int(minor)))
+    for line in mountinfo.read_bytes().split(b"\n")[
+        :-1
+    ]:  # of bytes: users can mount things at names with other line ends
+        mount, _, source = line.partition(b" - ")
+        major, _, minor = mount.split(b" ")[2].partition(b":")
+        if source.split(b" ")[0].decode("ascii", "replace") not in _LOCAL:
+            found.add(os.makedev(int(major), int(minor)))
     return frozenset(found)

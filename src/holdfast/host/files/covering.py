@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,7 @@ TRIAL = "/run/holdfast/trial"
 """What is known of a trial, and its files: a reboot takes both."""
 FILES = f"{TRIAL}/files"
 _NAME = "holdfast-trial"
+_ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")
 _IN_RUN: Mapping[str, str] = {
     "/etc/systemd/system": "/run/systemd/system",
     "/etc/systemd/user": "/run/systemd/user",
@@ -160,14 +162,19 @@ def _loose_directory(path: str) -> str:
 def read_mounts(live: Live) -> tuple[tuple[str, bool], ...]:
     """Every mount point in the order of mounting, and whether it is ours; see proc_pid_mountinfo(5)."""
     with explain_os_errors("read what is mounted"):
-        lines = (live.path / "proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+        lines = (live.path / "proc/self/mountinfo").read_bytes().split(b"\n")[:-1]
     found: list[tuple[str, bool]] = []
-    for line in lines:
-        head, _, tail = line.partition(" - ")
-        point = head.split()[4].encode("utf-8", "surrogateescape").decode("unicode_escape")
-        kind, source = tail.split()[:2]
-        ours = source == _NAME and kind in ("tmpfs", "overlay")  # anybody may call one of FUSE by our name
-        found.append((point.encode("latin-1").decode("utf-8", "surrogateescape"), ours))
+    for (
+        line
+    ) in lines:  # of bytes: users can mount things at names that have other line ends and spaces in them
+        head, _, tail = line.partition(b" - ")
+        point = os.fsdecode(_ESCAPED.sub(lambda escaped: bytes([int(escaped[1], 8)]), head.split(b" ")[4]))
+        kind, source = tail.split(b" ")[:2]
+        ours = source == _NAME.encode() and kind in (
+            b"tmpfs",
+            b"overlay",
+        )  # anybody may call one of FUSE by our name
+        found.append((point, ours))
     return tuple(found)
 
 
