@@ -90,9 +90,11 @@ class Planning:
             if path in dropped or path in self.facts.gone:
                 self._restore(self.facts.managed[path], self._old[path])
             elif path not in self._wished:
-                self.actions.append(
-                    put(path, Absent(), self._parent(path), "nothing of ours is in it any more")
-                )
+                there = self.facts.located[path]
+                if (
+                    isinstance(there.node, Folder) and there.real == path
+                ):  # or somebody put something else there
+                    self.actions.append(put(path, Absent(), there.node, "nothing of ours is in it any more"))
         for path, node in sorted(self.wishes.settled.leftovers.items(), reverse=True):
             if path not in self._wished and self.facts.located[path].node == node:
                 self._keep(path, node, "home of a deleted user")
@@ -143,14 +145,8 @@ class Planning:
         if isinstance(found, Secret):
             self.secrets.append(decrypt_step(located.real, found, "undo"))
         if not isinstance(node, Secret):
-            change = put(
-                located.real,
-                node,
-                found,
-                reason,
-                attributes=attributes,
-                before_attributes=located.attributes,
-            )
+            before = located.attributes
+            change = put(located.real, node, found, reason, attributes=attributes, before_attributes=before)
             self.actions.append(change)
             return
         if isinstance(found, (File, Symlink)):
