@@ -164,3 +164,24 @@ def test_packages_are_not_taken_back_from_under_what_is_committed(
             work._with_packages(request, PackageChange())
         assert len(undone) == back
         assert (operations.status(live).generation is None) == bool(back)
+
+
+@pytest.mark.parametrize("filled", [True, False])
+def test_directories_of_ours_keep_the_mode_that_somebody_gave_them(filled: bool, tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    with open_live(root, blobs=blobs_of()) as live:
+        operations.switch(live, Wanted(a_manifest(files={"/srv/app/a": TextFile("ours\n")})))
+    (root / "srv/app").chmod(0o2710)
+    if filled:
+        (root / "srv/app/secret").write_text("of somebody else\n")
+    dropped = Wanted(a_manifest())
+    for point in range(2, 100, 4):
+        crashed = in_a_child(root, lambda live: operations.switch(live, dropped), crash_at=point)
+        with open_live(root, blobs=blobs_of()) as live:
+            operations.recover(live)
+        if not (root / "srv/app/a").exists():
+            break
+        assert (root / "srv/app").stat().st_mode & 0o7777 == 0o2710, point
+        assert crashed
+    assert filled == (root / "srv/app").exists()
+    assert not filled or (root / "srv/app").stat().st_mode & 0o7777 == 0o2710

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,6 +106,18 @@ def remove_directory(directory: int, name: str) -> None:
         # Somebody else's files are in it, or somebody else removed it: both leave nothing for us to do.
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
             raise
+
+
+def put_directory_back(directory: int, name: str, node: Folder, temporary: str) -> None:
+    """Make a directory that was removed; one that is there has something of others in it, or is back: it is left as it is."""
+    with suppress(FileNotFoundError):
+        os.rmdir(temporary, dir_fd=directory)
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        os.mkdir(temporary, 0o700, dir_fd=directory)
+        set_directory(directory, temporary, node)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def write_all(file: int, data: bytes) -> None:

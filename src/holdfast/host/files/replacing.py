@@ -36,6 +36,7 @@ from holdfast.host.files.content import (
     Contents,
     copy_into,
     copy_with_everything,
+    put_directory_back,
     remove_directory,
     set_directory,
 )
@@ -245,7 +246,9 @@ class Files:
             self._note_device(directory)
             if isinstance(action, MakeDirectory):
                 remove_directory(directory, name)
-            elif isinstance(action, (SetDirectory, RemoveDirectory)):
+            elif isinstance(action, RemoveDirectory):
+                put_directory_back(directory, name, action.before, f"{self._temporary(key)}-back")
+            elif isinstance(action, SetDirectory):
                 with suppress(FileExistsError):
                     os.mkdir(name, 0o700, dir_fd=directory)
                 set_directory(directory, name, action.before)

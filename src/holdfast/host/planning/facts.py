@@ -76,7 +76,8 @@ def read_facts(
         record = record_paths(recording.generation if recording else generation)
         left = wishes.settled.leftovers
         made: Mapping[str, str] = state.tmpfiles if state else {}
-        paths = sorted({*wishes.nodes, *wishes.once, *wishes.edits, *wishes.tmpfiles, *made, *left, *record})
+        wished = {*wishes.nodes, *wishes.once, *wishes.edits, *wishes.tmpfiles}
+        paths = sorted({*wished, *made, *left, *record, *(state.parents if state else ())})
         located = {path: root.locate(path) for path in paths}
         shared: Mapping[str, Edited] = state.edited if state else {}
         located.update({path: root.locate(path) for path in shared if path not in located})
