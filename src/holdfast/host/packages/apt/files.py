@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import shutil
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
-from holdfast.base.atomic import atomic_file
+from holdfast.base.atomic import sync_file_system
 from holdfast.base.digests import Digest, digest_bytes, digest_file, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import stage
 from holdfast.base.process import run
+from holdfast.host.files.content import NEW, copy_into
 from holdfast.host.live import Blobs
 from holdfast.host.packages.apt.apt import index_stanza
 from holdfast.host.packages.apt.database import Installed, key
@@ -23,7 +26,6 @@ from holdfast.host.packages.change import PackageFile
 from holdfast.host.packages.record import PackageRecord
 from holdfast.host.packages.wanted import WantedPackage
 
-_CHUNK = 1 << 20
 _DOWNLOAD_SECONDS = 600.0
 _PATIENCE = ("Acquire::http::Timeout=30", "Acquire::https::Timeout=30", "Acquire::Retries=2")
 
@@ -100,13 +102,14 @@ def gather(files: Iterable[PackageFile], blobs: Blobs, *, optional: bool = False
     """
     todo = sorted({file.file_name: file for file in files}.items())
     missing: list[PackageFile] = []
-    with explain_os_errors("keep package files"):
-        ARCHIVE.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with stage("Gathering package files", total=len(todo), unit="packages") as progress:
+    with (
+        _incoming() as place,
+        stage("Gathering package files", total=len(todo), unit="packages") as progress,
+    ):
         for _, file in todo:
             try:
                 with explain_os_errors(f"keep the package file of {file.name} {file.version}"):
-                    _gather(file, blobs)
+                    _gather(file, blobs, place)
             except HoldfastError:
                 if not optional:
                     raise
@@ -115,15 +118,33 @@ def gather(files: Iterable[PackageFile], blobs: Blobs, *, optional: bool = False
     return tuple(missing)
 
 
-def _gather(file: PackageFile, blobs: Blobs) -> None:
-    target = ARCHIVE / file.file_name
-    if target.is_file() and (file.sha256 is None or digest_file(target) == file.sha256):
+@contextmanager
+def _incoming() -> Generator[Path]:
+    """A directory whose files come into the archive at the end, once they are durable: what is there is whole, also after a power cut."""
+    place = ARCHIVE / ".incoming"
+    try:
+        with explain_os_errors("keep package files"):
+            ARCHIVE.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.rmtree(place, ignore_errors=True)  # of a run that was cut short
+            place.mkdir(mode=0o700)
+        yield place
+        with explain_os_errors("keep package files"):
+            names = sorted(path.name for path in place.iterdir())
+            if names:
+                sync_file_system(place)
+            for name in names:
+                (place / name).rename(ARCHIVE / name)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _gather(file: PackageFile, blobs: Blobs, place: Path) -> None:
+    there, target = ARCHIVE / file.file_name, place / file.file_name
+    if there.is_file() and (file.sha256 is None or digest_file(there) == file.sha256):
         return
     if file.source == "store" and file.sha256 is not None:
-        with blobs(file.sha256) as source, atomic_file(target, mode=0o600, durable=False) as stream:
-            while chunk := source.read(_CHUNK):
-                stream.write(chunk)
-        found = digest_file(target)
+        with blobs(file.sha256) as source:
+            found = _copy(source, target)
         if found != file.sha256:
             target.unlink()
             raise HoldfastError(
@@ -132,12 +153,8 @@ def _gather(file: PackageFile, blobs: Blobs) -> None:
                 "which brings it anew.",
             )
     elif file.source == "cache":
-        with (
-            (CACHE / file.file_name).open("rb") as source,
-            atomic_file(target, mode=0o600, durable=False) as stream,
-        ):
-            while chunk := source.read(_CHUNK):
-                stream.write(chunk)
+        with (CACHE / file.file_name).open("rb") as source:
+            _copy(source, target)
     elif file.source == "download":
         _download(file, target)
     else:
@@ -146,9 +163,20 @@ def _gather(file: PackageFile, blobs: Blobs) -> None:
         _check(file, target)
 
 
+def _copy(source: BinaryIO, target: Path) -> Digest:
+    file = os.open(target, NEW, 0o600)
+    try:
+        return copy_into(source, file)
+    except BaseException:
+        target.unlink()
+        raise
+    finally:
+        os.close(file)
+
+
 def _download(file: PackageFile, target: Path) -> None:
     """Through the machine's own apt, which checks what it fetches against its signed indexes."""
-    with TemporaryDirectory(dir=ARCHIVE, prefix=".download-") as place:
+    with TemporaryDirectory(dir=target.parent) as place:
         words = [f"-o{option}" for option in ("APT::Sandbox::User=root", *_PATIENCE)]
         what = f"{file.name}={file.version}"
         if file.architecture != "all":
