@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.codec import decode, encode
@@ -19,6 +19,7 @@ from holdfast.host.packages.apt.planning import plan_packages
 from holdfast.host.packages.change import PackageChange, PackageFile, PackageOptions
 from holdfast.host.packages.record import PackageRecord, PackageState
 from holdfast.host.packages.wanted import SCHEMA, WantedPackage, WantedPackages
+from tests.examples import at_most
 
 _DIGEST = digest_bytes(b"")
 
@@ -196,6 +197,12 @@ def test_the_machine_is_judged() -> None:
         releases=frozenset({"noble"}), distribution="Ubuntu"
     )
     assert "dpkg was interrupted" in problems(interrupted=True)
+    half = replace(there("h"), status="half-configured")
+    with_half = database(there("dpkg"), half, replace(there("c"), status="config-files"))
+    assert "left h (half-configured): run `dpkg --configure -a`" in problems(database=with_half)
+    assert problems(database=with_half, busy=Holder(7, "apt-get")) == ""  # it is being configured just now
+    gone = plan_packages(facts(with_half, step("h", "1", None)), wanted({}, remove="h"), PackageState())
+    assert not gone.problems
     assert "not below a directory" in problems(live=False)
     assert "has no dpkg" in problems(database=Database())
     assert "this machine's are arm64" in problems(database=replace(known.database, architecture="arm64"))
@@ -290,7 +297,7 @@ def triples(base: Database) -> set[tuple[str, str, bool]]:
     return {(one.name, one.version, one.automatic) for one in base.packages.values()}
 
 
-@settings(max_examples=80, deadline=None)
+@at_most(80)
 @given(machines, requests, modes)
 def test_what_we_do_is_what_we_undo(base: Database, asked: WantedPackages, options: PackageOptions) -> None:
     _, change = obey(base, asked, PackageState(), options)

@@ -102,9 +102,25 @@ class _Planning:
             self.problems.append(
                 "dpkg was interrupted on this machine: run `dpkg --configure -a` there, then try again"
             )
+        elif self.intent.asks and facts.busy is None:
+            self._judge_halves()
         if facts.busy is not None and self.intent.asks:
             self.notes.append(
                 f"{facts.busy.command} (process {facts.busy.pid}) is changing packages: it is waited for"
+            )
+
+    def _judge_halves(self) -> None:
+        """What somebody else left half installed would be configured with ours: by whom, nobody could tell afterwards."""
+        going = {name for name, ask in self.intent.asks.items() if ask.version is None}
+        halves = [
+            f"{name} ({one.status})"
+            for name, one in sorted(self.facts.database.packages.items())
+            if not one.whole and one.status != "config-files" and name not in going
+        ]
+        if halves:
+            self.problems.append(
+                f"somebody else's change of packages did not come to its end on this machine, and left {', '.join(halves)}:"
+                " run `dpkg --configure -a` there (`dpkg --audit` says more), then try again"
             )
 
     def judge_simulation(self) -> None:
