@@ -34,6 +34,8 @@ def test_options_are_those_of_the_configuration() -> None:
         ("ssh: Could not resolve hostname web: Name or service not known", "no machine of the name"),
         ("ssh: connect to host web port 22: Connection refused", "refuses connections"),
         ("ssh: connect to host web port 22: Connection timed out", "does not answer"),
+        ("command-line: line 0: Bad configuration option: foo", "does not understand an option for web"),
+        ("/root/.ssh/config: line 3: Bad configuration option: foo", "does not understand its configuration"),
         ("kex_exchange_identification: Connection closed by remote host", "connection to web failed"),
     ],
 )

@@ -33,9 +33,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
     def make(script: str, found: str = FOUND) -> Surroundings:
         (tmp_path / "found").write_text(f"{found}\n")
-        text = (
-            f'#!/bin/sh\ncase $* in *dpkg-query*) cat {tmp_path}/found; exit;; *"-O exit"*) exit;; esac\n{script}\n'
-        )
+        text = f'#!/bin/sh\ncase $* in *dpkg-query*) cat {tmp_path}/found; exit;; *"-O exit"*) exit;; esac\n{script}\n'
         (tmp_path / "ssh").write_text(text)
         (tmp_path / "ssh").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
@@ -101,8 +99,25 @@ def test_a_failure_keeps_its_exit_code_and_always_says_something(machine: Machin
     assert found.brief
 
 
+def test_advice_is_for_whoever_is_not_there(machine: Machine, tmp_path: Path) -> None:
+    advice = "`holdfast follow` shows it; `holdfast rollback 3` or --wait; `holdfast switch`; `systemctl status a`."
+    said = json.dumps({"event": "failed", "brief": "busy", "resolution": advice, "exit_code": 6})
+    found = ask(machine(saying(tmp_path, "", said, 6)))
+    assert found.state == "busy"
+    assert found.resolution == (
+        "`holdfast follow --target-host bad` shows it; `holdfast rollback 3 --target-host bad` or --wait; "
+        "`holdfast switch`; `systemctl status a`."
+    )
+    lost = ask(machine("case $* in *--json*) echo 'Connection closed\r' >&2; exit 255;; esac"))
+    assert lost.state == "unreachable"
+    assert lost.details == "Connection closed"
+    assert lost.resolution.count("--target-host bad") == 1
+    killed = ask(machine("exit 137"))
+    assert killed.resolution == "`holdfast status --target-host bad` says how the machine is."
+
+
 def test_a_flood_on_stderr_is_not_kept(machine: Machine) -> None:
-    found = ask(machine("yes 0123456789 | head -n 60000 >&2; exit 1"))
+    found = ask(machine("yes 0123456789 | head -n 20000 >&2; exit 1"))
     assert found.state == "failed"
     assert len(found.details) < 100_000
 

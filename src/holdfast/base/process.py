@@ -243,7 +243,7 @@ def converse(
     def read() -> None:
         try:
             while line := errors.readline(_LONGEST_LINE):
-                on_error_line(line.rstrip(b"\n"))
+                on_error_line(line.rstrip(b"\r\n"))  # ssh(1) ends its own lines as terminals want it
         except BaseException as error:
             conversation.failed = error
             while errors.read(1 << 16):  # or the program would wait for ever to be read

@@ -208,9 +208,10 @@ def perform(
         try:
             results = fleet.run(jobs)
         except KeyboardInterrupt:
-            if not changes(words) or not watch.under_way:
+            begun = [name for name in watch.under_way if name in around.asked]
+            if not changes(words) or not begun:
                 raise
-            raise outcomes.interrupted(watch.under_way) from None
+            raise outcomes.interrupted(begun) from None
     return _show(results, reach, planning=planning)
 
 

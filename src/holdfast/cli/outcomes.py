@@ -103,7 +103,8 @@ def write_results(results: Sequence[HostResult], *, planning: bool) -> None:
             click.echo()
         elif not result.fine and result.brief:
             click.echo(click.style(f"{_label(result)}: ", bold=True) + printable(result.brief))
-            for line in (*result.details.splitlines(), *([result.resolution] if result.resolution else [])):
+            advice = [f"next: {result.resolution}"] if result.resolution else []
+            for line in (*result.details.splitlines(), *advice):
                 click.echo(f"  {printable(line)}")
             click.echo()
     write_table(

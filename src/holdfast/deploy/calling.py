@@ -65,7 +65,9 @@ class Listening:
                 resolution="Somebody else works there with another version of Holdfast: run the command again.",
             )
         if code not in _GOOD:
-            raise plain_failure(what, code, tuple(self.others))
+            error = plain_failure(what, code, tuple(self.others))
+            error.resolution = error.resolution or "`holdfast status` says how the machine is."
+            raise error
 
 
 def call(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from holdfast.base.codec import JSON
 from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
+from holdfast.deploy.transport import LOCAL
 from holdfast.engine.exits import Exit
 
 UNREACHABLE = 8
-"""Exit code: the machine cannot be reached, or not be used. Nothing was done there."""
+"""Exit code: the machine cannot be reached, or not be used, or the connection was lost: a change that had begun goes on there."""
 
 State = Literal[
     "changed",
@@ -46,6 +48,9 @@ _WORST_FIRST = (
     Exit.REFUSED,
     Exit.BUSY,
     Exit.PENDING,
+)
+_ADVISED = re.compile(
+    r"(?<=`)holdfast (status|follow|recover|confirm|rollback|repair|adopt|deactivate|generations [a-z]+)\b(?!.*--target-host)[^`]*"
 )
 FINE = frozenset[State]({"changed", "unchanged"})
 
@@ -109,8 +114,13 @@ def failure(
         sent,
         brief=error.brief,
         details=error.details,
-        resolution=error.resolution,
+        resolution=error.resolution if name == LOCAL else over_there(error.resolution, name),
     )
+
+
+def over_there(advice: str, name: str) -> str:
+    """What the engine advises, for whoever is not on its machine (pure): `holdfast follow` here would be about this one."""
+    return _ADVISED.sub(lambda found: f"{found[0]} --target-host {name}", advice)
 
 
 def demand(result: HostResult) -> HostResult:

@@ -151,6 +151,16 @@ def _environment() -> dict[str, str]:
 
 _TROUBLES: tuple[tuple[str, str, str], ...] = (
     (
+        "command-line: line",
+        "ssh does not understand an option for {name}",
+        "Correct --ssh-option: ssh_config(5) lists what there is.",
+    ),
+    (
+        "Bad configuration option",
+        "ssh does not understand its configuration",
+        "Correct the line that it names; `ssh {name}` must work without questions.",
+    ),
+    (
         "REMOTE HOST IDENTIFICATION HAS CHANGED",
         "{name} shows another host key than the one that is known",
         "If the machine was installed anew: ssh-keygen -R HOST, then connect once with ssh and compare the key.",

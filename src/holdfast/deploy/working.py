@@ -96,6 +96,8 @@ class Surroundings:
     terminal: bool = False
     """sudo on this machine may ask the person."""
     connections: Connections = field(default_factory=lambda: Connections())
+    asked: set[str] = field(default_factory=set[str])
+    """Machines whose engine was asked to do the verb: only there anything may have begun."""
 
 
 def work(job: Job, around: Surroundings) -> HostResult:
@@ -186,6 +188,7 @@ class _Run:
             verb += ["--artifact", artifact.manifest]
         if job.confirm_seconds is not None:
             verb += ["--confirm", str(job.confirm_seconds)]
+        around.asked.add(job.name)
         answer = calling.call(transport, script, [*verb, *root], relay, colour=around.colour)
         if job.confirm_seconds is not None and _waits(answer):
             confirmed = self._confirm(transport, script, job.confirm_seconds)
