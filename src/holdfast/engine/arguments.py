@@ -128,7 +128,7 @@ GENERATIONS: Mapping[str, Verb] = {
     "delete": Verb("Forget a generation.", "generations:delete", (_GENERATION, _DRY_RUN), changes=True),
     "prune": Verb(
         "Forget all but the newest generations.", "generations:prune",
-        (_number("--keep", "how many to keep beside the current one", default=5, metavar="N"), _DRY_RUN), changes=True,
+        (_number("--keep", "how many of the newest to keep; the current one stays in any case", default=5, metavar="N"), _DRY_RUN), changes=True,
     ),
     "register": Verb("Record a generation without activating it.", "generations:register", (_what,), changes=True),
     "prepopulate": Verb("Put a generation's files in place, and start nothing.", "generations:prepopulate", (_what, _DRY_RUN), changes=True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 
 from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
@@ -118,7 +119,7 @@ def boot(options: argparse.Namespace, style: Style) -> Outcome:
     with place.live() as live:
         what = wanted(options, place, live)
         if options.dry_run:
-            return _planned(operations.plan(live, what), options, style)
+            return _planned(replace(operations.plan(live, what), kind="boot"), options, style)
         demand_root("change this machine")
         early.install(place.root)
         try:

@@ -35,11 +35,7 @@ def delete(options: argparse.Namespace, _style: Style) -> Outcome:
     place = Place(options.root)
     with place.live() as live:
         if options.dry_run:
-            if options.number not in {item.number for item in operations.generations(live)}:
-                raise HoldfastError(
-                    f"there is no generation {options.number}",
-                    resolution="`holdfast generations list` lists them.",
-                )
+            operations.demand_deletable(live, options.number)
             return Outcome({"deleted": [options.number]}, (f"Would forget generation {options.number}.",))
         demand_root("forget generations of this machine")
         operations.delete_generation(live, options.number, switch_options(options))

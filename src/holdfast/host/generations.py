@@ -141,11 +141,9 @@ class Generations:
             sync_directory(self._path)
         return number
 
-    def delete(self, number: int) -> None:
-        """Forget a generation.
-
-        Raises:
-            HoldfastError: it is not there, current, or waits for the next boot.
+    def demand_deletable(self, number: int) -> None:
+        """Raises:
+        HoldfastError: the generation is not there, current, or waits for the next boot.
         """
         if number not in self.numbers():
             raise HoldfastError(f"there is no generation {number}", resolution=self._there_are())
@@ -159,6 +157,14 @@ class Generations:
                 f"generation {number} waits for the next boot",
                 resolution="Choose another one with `holdfast boot` first.",
             )
+
+    def delete(self, number: int) -> None:
+        """Forget a generation.
+
+        Raises:
+            HoldfastError: it is not there, current, or waits for the next boot.
+        """
+        self.demand_deletable(number)
         directory = self._path / str(number)
         with explain_os_errors(f"delete generation {number}"):
             (directory / "manifest.json").unlink()  # from here on it does not count

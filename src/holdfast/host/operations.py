@@ -249,6 +249,13 @@ def show_generation(live: Live, number: int) -> Wanted:
     return _generations(live).read(number)
 
 
+def demand_deletable(live: Live, number: int) -> None:
+    """Raises:
+    HoldfastError: why :func:`delete_generation` would refuse.
+    """
+    _generations(live).demand_deletable(number)
+
+
 def delete_generation(live: Live, number: int, options: SwitchOptions = DEFAULTS) -> None:
     """Forget a generation.
 

@@ -147,12 +147,15 @@ def read_state(data: bytes) -> State:
     try:
         document: object = json.loads(data)
     except ValueError as error:
-        raise DecodeError(f"{STATE} is not valid JSON: {error}") from None
+        raise DecodeError(
+            f"{STATE} is not valid JSON: {error}",
+            resolution="Holdfast writes it whole or not at all: something else damaged it. Restore it from a backup.",
+        ) from None
     version = _version(document)
     if isinstance(version, int) and version > STATE_VERSION:
         raise HoldfastError(
             f"{STATE} has version {version}; this holdfast reads up to {STATE_VERSION}",
-            resolution="Upgrade holdfast on this machine: a newer one has managed it.",
+            resolution="Upgrade the Holdfast that you run: a newer one has managed this machine.",
         )
     return decode(State, document, what=STATE)
 

@@ -102,7 +102,8 @@ def _distro(inventory: Inventory) -> str:
             or "no known distribution"
         )
         raise HoldfastError(
-            f"the machine runs {what}, and definitions can only be made of Debian and its like so far"
+            f"the machine runs {what}, and definitions can only be made of Debian and its like so far",
+            resolution="Begin with `holdfast init --template host` instead, and look at what `holdfast facts` prints.",
         )
     architecture = inventory.architecture
     more = f", architecture={literal(architecture)}" if architecture not in ("amd64", "") else ""

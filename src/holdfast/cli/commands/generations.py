@@ -49,7 +49,7 @@ def delete(generation: int, dry_run: bool, reach: Reach) -> int:
     default=5,
     show_default=True,
     metavar="N",
-    help="How many to keep beside the current one.",
+    help="How many of the newest to keep; the current one stays in any case.",
 )
 @_DRY_RUN
 @machine_options(changing=True, by_system=True)
