@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.base.errors import HoldfastError
+from holdfast.base.events import Event, Message, listen
 from holdfast.host import tasks
 from holdfast.host.live import Live, open_live
 from holdfast.host.steps import RunHooks, RunTasks
@@ -56,15 +57,40 @@ def _say(log: Path, text: str) -> tuple[str, ...]:
 def test_they_run_in_order_and_back_in_reverse(live: Live, tmp_path: Path) -> None:
     log = tmp_path / "log"
     made = {name: Task(_say(log, f"do-{name}"), undo=_say(log, f"undo-{name}")) for name in ("b", "a")}
-    step = RunTasks(made, {"old": Task(("false",), undo=_say(log, "undo-old"))})
-    tasks.do(step, live)
-    tasks.undo(step, live)
+    old = {name: Task(_say(log, f"do-{name}"), undo=_say(log, f"undo-{name}")) for name in ("y", "x")}
+    there = replace(old["x"], done=("true",))  # it was not undone after all
+    dropped, due = tasks.one_by_one(RunTasks(made, old))
+    assert tasks.one_by_one(None) == ([], [])
+    assert [[*step.dropped, *step.tasks] for step in (*dropped, *due)] == [["y"], ["x"], ["a"], ["b"]]
+    for step in (*dropped, *due):
+        tasks.do(step, live)
+    for step in (due[0], *dropped[::-1]):  # the second one was not begun
+        tasks.undo(step, live)
+    tasks.undo(RunTasks({}, {"there": there}), live)
     tasks.do(RunHooks((_say(log, "hook"),), "before"), live)
     tasks.undo(RunHooks((("false",),), "after"), live)
-    tasks.undo(step, replace(live, running=False))  # on the disk of a machine that does not run
+    tasks.undo(
+        RunTasks(made, old), replace(live, running=False)
+    )  # on the disk of a machine that does not run
     assert log.read_text().split("\n")[:-1] == [
-        *("undo-old", "do-a", "do-b", "undo-b", "undo-a"),
+        *("undo-y", "undo-x", "do-a", "do-b", "undo-a", "do-x", "do-y"),
         "hook before",
+    ]
+
+
+def test_what_has_gone_with_its_package_keeps_nothing_from_being_given_back(live: Live) -> None:
+    gone = {"a": Task(("x",), undo=("/nowhere/dropdb",)), "b": Task(("x",), undo=("true",), user="no-such")}
+    told: list[str] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Message):
+            told.append(event.text)
+
+    with listen(hear):
+        tasks.do(RunTasks({}, gone), live)
+    assert told == [
+        "the task 'b' is dropped, and not undone: user no-such is not there any more",
+        "the task 'a' is dropped, and not undone: /nowhere/dropdb is not there any more",
     ]
 
 

@@ -154,7 +154,7 @@ class CreateTmpfiles:
 
 @dataclass(frozen=True)
 class RunTasks:
-    """Declared one-time commands; ``undo`` are those that were dropped, or take back what ran."""
+    """Declared one-time commands that run, and those that were dropped, which are undone; taken back, it is the other way round."""
 
     tasks: Mapping[str, Task] = field(default_factory=lambda: {})
     dropped: Mapping[str, Task] = field(default_factory=lambda: {})

@@ -8,11 +8,11 @@ from holdfast.host.files.nodes import Absent, File
 from holdfast.host.planning.arranging import Surroundings, arrange
 from holdfast.host.planning.plan import Plan
 from holdfast.host.state import STATE_VERSION, State
-from holdfast.host.steps import ChangeFiles, ReloadManager, RunUnits
+from holdfast.host.steps import ChangeFiles, ProbeHealth, ReloadManager, RunTasks, RunUnits
 from holdfast.host.units.states import UnitState
 from holdfast.host.units.touched import UnitFileChange
 from holdfast.host.units.transitions import ManagerFacts
-from holdfast.manifest.model import Unit
+from holdfast.manifest.model import Task, Unit
 from tests.host.roots import a_manifest
 
 _PATH = "/etc/systemd/system/x.service"
@@ -32,6 +32,14 @@ def test_what_is_stopped_runs_again_wherever_the_run_ends() -> None:
         unit_changes=(UnitFileChange(_PATH, file, Absent(), _TEXT),),
     )
     previous = a_manifest(units={"x.service": Unit(_TEXT)})
+    old = State(
+        STATE_VERSION, 1, digest_bytes(b""), tasks={"old": Task(("createdb",), undo=("dropdb",), user="ann")}
+    )
+    new = a_manifest(tasks={"new": Task(("x",))})
+    first, *_, last = arrange(plan, around, links={}, state=old, manifest=new, previous=previous).steps
+    # What undoes a task may need the units and the users that go with it.
+    assert isinstance(first, RunTasks) and first.dropped and not first.tasks
+    assert isinstance(last, ProbeHealth)
     steps = arrange(plan, around, links={}, state=None, manifest=a_manifest(), previous=previous).steps
     kinds = [type(step) for step in steps]
     stop = steps[0]

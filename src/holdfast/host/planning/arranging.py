@@ -26,7 +26,7 @@ from holdfast.host.steps import (
     Step,
     UnitJob,
 )
-from holdfast.host.tasks import check_tasks, plan_tasks
+from holdfast.host.tasks import check_tasks, one_by_one, plan_tasks
 from holdfast.host.units.facts import ask, ask_users, logged_in, own_unit, read_unit_changes
 from holdfast.host.units.lingering import plan_lingering
 from holdfast.host.units.states import UnitState
@@ -150,7 +150,8 @@ def arrange(
     known: Mapping[str, str] = state.tmpfiles if state else {}
     made = {path: content for path, content in plan.state.tmpfiles.items() if path not in known}
     middle = _around_files(plan, around, units, before, files, settings, made)
-    middle += [tasks] if tasks else []
+    dropped, due = one_by_one(tasks)
+    middle = [*dropped, *middle, *due]
     if not middle:
         return Arranged(plan, (), recording)
     states: Mapping[str, UnitState] = around.units.states if around.units else {}
