@@ -16,6 +16,7 @@ from holdfast.distro.family import Bootstrapped, family
 from holdfast.distro.lockfile import Lock, PackageSet, read_lock, write_lock
 from holdfast.manifest.model import Distribution, Packages
 from holdfast.store import Store, open_store
+from tests.examples import FEW
 
 _STORE = "HOLDFAST_TEST_STORE"
 """A directory to use and keep, for whoever runs system tests often; by default one that is removed after the run."""
@@ -47,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         directory = tempfile.mkdtemp(prefix="holdfast-tests-", dir="/var/tmp")
         os.environ[_STORE] = directory
         config.add_cleanup(lambda: shutil.rmtree(directory))
+    if "not slow" in str(config.getoption("markexpr")):
+        os.environ[FEW] = "1"
     if "not system" in str(config.getoption("markexpr")):
         _spare_the_disk()
 

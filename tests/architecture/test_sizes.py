@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+import pytest
+
 from tests.architecture.checkout import SOURCE, nodes, python_files, shown
 
 MAX_FILE_LINES = 400
@@ -16,6 +18,7 @@ def test_files_are_at_most_400_lines() -> None:
     assert {name: size for name, size in sizes.items() if size > MAX_FILE_LINES} == {}
 
 
+@pytest.mark.slow
 def test_functions_are_at_most_60_lines() -> None:
     long: dict[str, int] = {}
     for path in python_files():

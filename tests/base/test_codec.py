@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NewType, Optional, Union
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.codec import (
@@ -19,6 +19,7 @@ from holdfast.base.codec import (
     json_schema,
     pretty_json,
 )
+from tests.examples import at_most
 
 Name = NewType("Name", str)
 
@@ -76,7 +77,7 @@ outers = st.builds(
 )
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(outers)
 def test_what_is_written_is_read_back_equal(value: Outer) -> None:
     assert decode_json(Outer, canonical_json(value), what="x") == value
@@ -95,7 +96,7 @@ nested = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(nested)
 def test_any_data_is_read_or_refused_with_its_place_and_never_crashes(data: object) -> None:
     try:
@@ -220,7 +221,7 @@ def _matches_object(
     return known and all(matches(_object(properties[name]), item, root) for name, item in data.items())
 
 
-@settings(max_examples=40)
+@at_most(40)
 @given(outers)
 def test_the_schema_admits_what_is_written(value: Outer) -> None:
     schema = json_schema(Outer, title="outer")

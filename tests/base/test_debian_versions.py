@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.debian_versions import older
 from holdfast.base.process import run
+from tests.examples import at_most
 
 ORDERED = [
     "1.0~beta1~svn1245", "1.0~beta1", "1.0~rc1-1", "1.0", "1.0-0.1", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0-9", "1.0-10",
@@ -28,7 +29,7 @@ def test_zeros_and_missing_revisions_are_equal() -> None:
 WORDS = st.text("019az.+~", min_size=0, max_size=5).map("1".__add__)
 
 
-@settings(max_examples=25, deadline=None)
+@at_most(25)
 @given(WORDS, WORDS)
 def test_dpkg_agrees(left: str, right: str) -> None:
     says = run(["dpkg", "--compare-versions", left, "lt", right], check=False).returncode == 0

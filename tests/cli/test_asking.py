@@ -65,6 +65,7 @@ def test_explain_takes_quoted_parts(holdfast: CommandLine, tmp_path: Path) -> No
     assert "hello" in holdfast.out
 
 
+@pytest.mark.slow
 def test_explain_names_no_sets_that_nobody_imports(tmp_path: Path) -> None:
     write_project(tmp_path, 'm[Packages].install = ["curl"]')
     command = [str(BIN / "holdfast"), "explain", "web"]  # this process has loaded every set

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from holdfast.base.errors import HoldfastError
 from holdfast.deploy.fleet import Batch, Fleet, Policy, parse_batch, waves
 from holdfast.deploy.results import HostResult, UnconfirmedError, UnreachableError, exit_code, failure
+from tests.examples import at_most
 
 
 def fleet(failing: set[int], policy: Policy, begun: list[int] | None = None) -> Fleet[int]:
@@ -41,6 +42,7 @@ def test_no_batches(text: str) -> None:
         parse_batch(text)
 
 
+@at_most(30)
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 40))
 def test_waves_are_everything_in_order(items: list[int], number: int) -> None:
     cut = waves(items, Batch(number))

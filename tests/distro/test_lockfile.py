@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.codec import encode
@@ -27,6 +27,7 @@ from holdfast.distro.lockfile import (
     write_lock,
 )
 from holdfast.manifest.model import Distribution, Packages
+from tests.examples import at_most
 
 TRIXIE = Distribution("debian", "trixie", "amd64")
 SOME = Digest("sha256:" + "0" * 64)
@@ -184,7 +185,7 @@ def test_differences_name_what_happened() -> None:
     )
 
 
-@settings(max_examples=20, deadline=None)
+@at_most(20)
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.integers(100, 999), max_size=4))
 def test_ids_survive(users: dict[str, int]) -> None:
     lock = Lock().with_set(replace(a_set(), ids=Ids(users, {})))

@@ -130,6 +130,7 @@ def test_somebody_elses_command_stays(machine: Machine) -> None:
     assert "mine" in machine.launcher.read_text()
 
 
+@pytest.mark.slow
 def test_the_whole_engine_runs_isolated(engine_file: Path, tmp_path: Path) -> None:
     done = install(engine_file, home=tmp_path / "engine", launcher=tmp_path / "holdfast")
     said = run(["sh", f"{done.path}/run", "version"], cwd=tmp_path).text

@@ -133,7 +133,7 @@ class Life(RuleBasedStateMachine):
 
 
 _bounded = settings(
-    max_examples=4, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=2, stateful_step_count=6, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -53,7 +53,7 @@ def _crash_while_in_the_way(root: Path, crash_at: int) -> bool:
     return code == 77
 
 
-@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_crash_while_taking_back_spares_what_others_made(stride: int, tmp_path: Path) -> None:
     for point in range(0, 100, stride):
         root = make_root(tmp_path / f"root{point}")
@@ -123,7 +123,7 @@ def test_a_directory_in_the_way_of_a_secret_keeps_nothing_else(tmp_path: Path) -
     assert not (root / "etc/token").exists()
 
 
-@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_crash_after_a_switch_leaves_nothing_for_the_next_boot_that_would_take_it_away(
     stride: int, tmp_path: Path
 ) -> None:
@@ -166,8 +166,11 @@ def test_packages_are_not_taken_back_from_under_what_is_committed(
         assert (operations.status(live).generation is None) == bool(back)
 
 
+@pytest.mark.parametrize("stride", [13, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("filled", [True, False])
-def test_directories_of_ours_keep_the_mode_that_somebody_gave_them(filled: bool, tmp_path: Path) -> None:
+def test_directories_of_ours_keep_the_mode_that_somebody_gave_them(
+    filled: bool, stride: int, tmp_path: Path
+) -> None:
     root = make_root(tmp_path / "root")
     with open_live(root, blobs=blobs_of()) as live:
         operations.switch(live, Wanted(a_manifest(files={"/srv/app/a": TextFile("ours\n")})))
@@ -175,7 +178,7 @@ def test_directories_of_ours_keep_the_mode_that_somebody_gave_them(filled: bool,
     if filled:
         (root / "srv/app/secret").write_text("of somebody else\n")
     dropped = Wanted(a_manifest())
-    for point in range(2, 100, 4):
+    for point in range(2, 100, stride):
         crashed = in_a_child(root, lambda live: operations.switch(live, dropped), crash_at=point)
         with open_live(root, blobs=blobs_of()) as live:
             operations.recover(live)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jeepney import DBusAddress, Parser, new_method_return, new_signal
 
@@ -14,6 +14,7 @@ from holdfast.base import bus
 from holdfast.base.bus import BusError, unit_at, unit_path
 from holdfast.machine import Machine
 from holdfast.machine.bus import SystemdBus
+from tests.examples import at_most
 
 ROOT = "/org/freedesktop/systemd1/unit/"
 
@@ -33,7 +34,7 @@ def test_unit_names_become_object_paths(name: str, path: str) -> None:
     assert unit_at(ROOT + path) == name
 
 
-@settings(max_examples=50)
+@at_most(50)
 @given(st.text(min_size=1, max_size=20))
 def test_paths_are_legal_and_tell_names_apart(name: str) -> None:
     path = unit_path(name).removeprefix(ROOT)

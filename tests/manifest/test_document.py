@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.codec import DecodeError
@@ -25,6 +25,7 @@ from holdfast.manifest.model import (
     Unit,
     User,
 )
+from tests.examples import at_most
 
 SMALLEST = Manifest(SCHEMA_VERSION, "web", Distribution("debian", "trixie", "amd64"), Identity("web1"))
 FULL = Manifest(
@@ -113,7 +114,7 @@ _manifests = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@at_most(30)
 @given(_manifests, _manifests)
 def test_equal_bytes_are_equal_manifests(one: Manifest, two: Manifest) -> None:
     assert read_manifest(write_manifest(one)) == one

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.errors import HoldfastError
@@ -30,8 +30,9 @@ from holdfast.options import (
     parse_path,
     set_of,
 )
+from tests.examples import at_most
 
-BOUNDED = settings(max_examples=15, deadline=None)
+BOUNDED = at_most(15)
 
 
 class Laws(OptionSet, path="laws"):

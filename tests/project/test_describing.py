@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.digests import digest_bytes
@@ -34,6 +34,7 @@ from holdfast.project.evaluation import evaluate
 from holdfast.project.python_text import comment, listing, literal, text_literal
 from holdfast.project.taking_over import describe_taken_over
 from tests.architecture.checkout import BIN
+from tests.examples import at_most
 from tests.host.machines import make_machine
 from tests.host.roots import EPOCH
 
@@ -220,7 +221,7 @@ def test_names() -> None:
     assert system_name(bare, None) == "machine"
 
 
-@settings(max_examples=80, deadline=None)
+@at_most(80)
 @given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=6))
 def test_any_text_survives_being_source(text: str, items: list[str]) -> None:
     assert ast.literal_eval(literal(text)) == text

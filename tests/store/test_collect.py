@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError
 from holdfast.store import Artifact, ImageConfig, Store, open_store
+from tests.examples import at_most
 from tests.store.trees_at_hand import Node, make
 
 OWN = (os.geteuid(), os.getegid())
@@ -179,7 +180,7 @@ def put(store: Store, config: bytes, blobs: list[bytes]) -> Artifact:
 contents = st.binary(min_size=1, max_size=2)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@at_most(15, suppress=[HealthCheck.function_scoped_fixture])
 @given(
     artifacts=st.lists(st.tuples(contents, st.lists(contents, max_size=3)), min_size=1, max_size=5),
     roots=st.lists(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from holdfast.base.errors import HoldfastError
@@ -18,6 +18,7 @@ from holdfast.base.events import stage
 from holdfast.store import Entry, Store, open_store
 from holdfast.store.admission import Limits
 from holdfast.store.unpack import unpack
+from tests.examples import at_most
 from tests.store.trees_at_hand import snapshot
 
 Member = tuple[str, dict[str, object], bytes]
@@ -249,7 +250,7 @@ def test_device_nodes_are_made_only_on_request(store: Store) -> None:
         store.trees.ensure(whiteout, limits=Limits(devices=True))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@at_most(40, suppress=[HealthCheck.function_scoped_fixture])
 @given(
     position=st.integers(0, 4095),
     value=st.integers(0, 255),

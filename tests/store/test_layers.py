@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from holdfast.base.errors import HoldfastError
@@ -15,12 +15,11 @@ from holdfast.base.events import Event, Message, listen
 from holdfast.store import Store, compare_tables, open_store
 from holdfast.store.admission import Limits
 from holdfast.store.layers import index_tar
+from tests.examples import at_most
 from tests.store.trees_at_hand import CLAMP, EVERYTHING, Node, make, snapshot
 
 OWN = Limits(devices=True)
-within_tmp_path = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+within_tmp_path = at_most(25, suppress=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.system

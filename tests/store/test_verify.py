@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from holdfast.store import ImageConfig, Store, open_store
+from tests.examples import at_most
 from tests.store.trees_at_hand import Node, make
 
 OWN = (os.geteuid(), os.getegid())
@@ -49,7 +50,7 @@ def regular_files(root: Path) -> list[Path]:
     ]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@at_most(40, suppress=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_is_found(
     pristine: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.distro.debian.deb822 import parse_paragraph, parse_paragraphs
+from tests.examples import at_most
 
 
 def test_paragraphs_fields_continuations_and_comments() -> None:
@@ -19,7 +20,7 @@ def test_nothing_is_nothing() -> None:
     assert parse_paragraph("\n\n# only this\n") == {}
 
 
-@settings(max_examples=20, deadline=None)
+@at_most(20)
 @given(
     st.dictionaries(
         st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True), st.from_regex(r"[!-~]{0,9}", fullmatch=True)
@@ -30,7 +31,7 @@ def test_what_is_written_is_read(fields: dict[str, str]) -> None:
     assert parse_paragraph(text) == fields
 
 
-@settings(max_examples=40, deadline=None)
+@at_most(40)
 @given(st.text("a: \n\t#.", max_size=60))
 def test_any_text_can_be_read(text: str) -> None:
     for paragraph in parse_paragraphs(text):

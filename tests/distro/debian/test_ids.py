@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.errors import HoldfastError
 from holdfast.distro.debian.ids import extend, read_ids, recall, remember, settle
 from holdfast.distro.lockfile import Ids
+from tests.examples import at_most
 
 PASSWD = """\
 root:x:0:0:root:/root:/bin/bash
@@ -53,7 +54,7 @@ tables = st.dictionaries(names, st.integers(100, 104)).filter(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@at_most(40)
 @given(tables, tables, tables, tables)
 def test_growing_is_append_only(
     users: dict[str, int], groups: dict[str, int], more: dict[str, int], also: dict[str, int]

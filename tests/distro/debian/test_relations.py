@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.distro.debian.deb import Unpacked
 from holdfast.distro.debian.relations import alternatives, dependency_order, names_in
+from tests.examples import at_most
 
 
 def package(name: str, **fields: str) -> Unpacked:
@@ -54,7 +55,7 @@ def test_a_long_chain_is_no_problem() -> None:
     assert names(*chain)[0] == "p01999"
 
 
-@settings(max_examples=25, deadline=None)
+@at_most(25)
 @given(st.dictionaries(st.sampled_from("abcdef"), st.sets(st.sampled_from("abcdef")), min_size=1))
 def test_every_package_once_whatever_the_order(graph: dict[str, set[str]]) -> None:
     packages = [package(name, depends=", ".join(sorted(needs))) for name, needs in graph.items()]
@@ -64,6 +65,6 @@ def test_every_package_once_whatever_the_order(graph: dict[str, set[str]]) -> No
 
 
 @given(st.text(max_size=30))
-@settings(max_examples=25, deadline=None)
+@at_most(25)
 def test_any_text_can_be_read(text: str) -> None:
     names_in(text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.digests import digest_bytes
@@ -16,6 +16,7 @@ from holdfast.host.accounts.retiring import Owned, to_look_for
 from holdfast.host.accounts.tables import Accounts, Ranges
 from holdfast.host.state import STATE_VERSION, State
 from holdfast.manifest.model import Group, User
+from tests.examples import at_most
 from tests.host.roots import GROUP, GSHADOW, PASSWD, SHADOW
 
 DAY = 20000
@@ -315,7 +316,7 @@ texts_before = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 @given(texts_before, st.lists(st.tuples(some_users, some_groups), min_size=1, max_size=3))
 def test_any_sequence_of_declarations_can_be_taken_back(
     texts: dict[str, bytes], sequence: list[tuple[dict[str, User], dict[str, Group]]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.host.units.declared import SYSTEM
@@ -11,6 +11,7 @@ from holdfast.host.units.own import OWN_UNITS
 from holdfast.host.units.states import Relations, UnitState
 from holdfast.host.units.transitions import UnitPlan
 from holdfast.manifest.model import Unit
+from tests.examples import at_most
 from tests.host.units.unit_changes import FAILED, NEW, OLD, OVER, RUNS, WANTS, file, link, plan, said
 
 
@@ -126,7 +127,7 @@ TEXTS = st.one_of(st.none(), st.sampled_from([OLD, NEW, "[Service]\nExecStart=/x
 STATES = st.sampled_from([RUNS, OVER, FAILED])
 
 
-@settings(max_examples=80)
+@at_most(80)
 @given(
     st.dictionaries(NAMES, st.tuples(TEXTS, TEXTS)),
     st.dictionaries(

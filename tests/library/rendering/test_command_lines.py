@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.base.process import run
 from holdfast.library.rendering.command_lines import CommandLine, quote_argument, render_command
+from tests.examples import at_most
 from tests.library.rendering.systemd_model import expand_specifiers, parse_exec, split_words
 
 NASTY = st.text(alphabet=st.sampled_from(list(" \t\n\r\x01\x7f%${}\\\"';#abc=-@:+!é€")), max_size=12)
@@ -21,7 +22,7 @@ ARGUMENTS = st.lists(NASTY | TEXT, max_size=5)
 EXECUTABLE = st.text(alphabet=st.sampled_from(list("ab -%;é@")), min_size=1, max_size=8).map("/".__add__)
 
 
-@settings(max_examples=80, deadline=None)
+@at_most(80)
 @given(executable=EXECUTABLE, arguments=ARGUMENTS, prefix=st.sampled_from(["", "-", "+", "!!", ":", "-:"]))
 @example(executable="/bin/x", arguments=["", ";", "$HOME", "${A}", "%i", "a\\", "\n"], prefix="")
 def test_systemd_reads_back_the_same_argv(executable: str, arguments: list[str], prefix: str) -> None:
@@ -29,13 +30,13 @@ def test_systemd_reads_back_the_same_argv(executable: str, arguments: list[str],
     assert parse_exec(line) == (prefix, executable, [executable, *arguments])
 
 
-@settings(max_examples=50, deadline=None)
+@at_most(50)
 @given(arguments=st.lists(NASTY, min_size=1, max_size=3))
 def test_with_the_prefix_at_the_second_item_is_argv_0(arguments: list[str]) -> None:
     assert parse_exec(render_command(["@/bin/x", *arguments])) == ("@", "/bin/x", arguments)
 
 
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 @given(word=NASTY | TEXT)
 def test_one_argument_stays_one_word(word: str) -> None:
     (back,) = split_words(quote_argument(word, substitutes=False))

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import tomllib
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.library.rendering.formats import Data, to_ini, to_json, to_key_value, to_toml
+from tests.examples import at_most
 
 KEYS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=6)
 LEAVES = (
@@ -24,7 +25,7 @@ TABLES = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@at_most(40)
 @given(TABLES)
 def test_toml_reads_back(table: dict[str, Data]) -> None:
     assert tomllib.loads(to_toml(table)) == table

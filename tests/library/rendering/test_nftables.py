@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.process import run
@@ -17,6 +17,7 @@ from holdfast.library.rendering.nftables import (
     merge_ranges,
     render_ruleset,
 )
+from tests.examples import at_most
 
 FULL = Ruleset(
     everywhere=Ports(tcp=((443, 443), (80, 80), (8000, 8010), (8005, 8020)), udp=((53, 53),)),
@@ -73,7 +74,7 @@ def test_ports_interfaces_and_the_authors_own_rules() -> None:
     assert text.endswith("}\n\ntable ip nat_mine {\n}\n")
 
 
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)).map(lambda pair: (pair[0], sum(pair)))))
 def test_merged_ranges_hold_the_same_ports_apart_from_each_other(ranges: list[tuple[int, int]]) -> None:
     merged = merge_ranges(ranges)

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.library.rendering.nginx import (
@@ -15,6 +15,7 @@ from holdfast.library.rendering.nginx import (
     quote,
     render_nginx,
 )
+from tests.examples import at_most
 
 SERVER = Server(
     user="www-data",
@@ -234,7 +235,7 @@ def test_quoting_of_regular_expressions(regex: str, quoted: str) -> None:
     assert quote(regex, regex=True) == quoted
 
 
-@settings(max_examples=100, deadline=None)
+@at_most(100)
 @given(st.text(st.sampled_from("ab\\\"'trn ;{}#$.d"), min_size=1, max_size=12), st.booleans())
 def test_nginx_reads_back_what_was_meant(word: str, regex: bool) -> None:
     """ngx_conf_read_token() of nginx's src/core/ngx_conf_file.c: where the word ends, and what it then is."""

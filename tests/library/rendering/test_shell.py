@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.library.rendering.fish import render_fish
@@ -22,6 +22,7 @@ from holdfast.library.rendering.shell import (
     render_profile,
     render_zprofile,
 )
+from tests.examples import at_most
 
 GENERATOR = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
 HARD = "a 'b' \"c\" $HOME `id` \\ \\n #x\n100% ü *"
@@ -93,7 +94,7 @@ TEXTS = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs
 
 
 @pytest.mark.skipif(not GENERATOR.exists(), reason="systemd's own generator is not installed")
-@settings(max_examples=15, deadline=None)
+@at_most(15)
 @given(values=st.lists(TEXTS, min_size=1, max_size=20))
 def test_systemd_reads_session_variables_as_written(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]

@@ -3,11 +3,12 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.base.process import run
 from holdfast.library.rendering.unit_names import check_unit_name, escape, escape_path, unit_name
+from tests.examples import at_most
 
 SAMPLES = ["hello", "a b", "a-b", ".hidden", "x\\y", "é", "%i", "a.b", "a:b_c", "50%"]
 PATHS = ["/", "/srv", "/srv/my data", "/srv/my-data", "/srv/.x", "/.x/y", "/a/é"]
@@ -29,7 +30,7 @@ def test_escaping_is_that_of_systemd_escape() -> None:
     assert [escape_path(path) for path in PATHS] == theirs
 
 
-@settings(max_examples=50, deadline=None)
+@at_most(50)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_what_is_escaped_is_a_valid_name(text: str) -> None:
     if len(escape(text)) < 240:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.library.rendering.units import environment_line, merge_sections, plain_text, render_unit
+from tests.examples import at_most
 from tests.library.rendering.systemd_model import expand_specifiers, split_words
 
 
@@ -30,7 +31,7 @@ def test_golden() -> None:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@at_most(60)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20))
 def test_environment_values_come_back(value: str) -> None:
     (word,) = split_words(environment_line("NAME", value), semicolons=False)
