@@ -37,6 +37,8 @@ def test_how_to_be_root() -> None:
     assert way("password", terminal=True) == "terminal"
     with pytest.raises(UnreachableError, match="there is no sudo"):
         way("none", "hush")
+    with pytest.raises(UnreachableError, match="only root may do that on this machine"):
+        settle_rights("local", a_probe("none"), password=None, terminal=True)
     with pytest.raises(UnreachableError, match="asks for a password") as caught:
         way("password")
     assert "--ask-sudo-password" in caught.value.resolution

@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
+from holdfast.base.events import Event, Message, listen
 from holdfast.base.process import run
 from holdfast.engine import launch
 from holdfast.engine.about import About
@@ -128,6 +129,19 @@ def test_somebody_elses_command_stays(machine: Machine) -> None:
     machine.launcher.write_text("#!/bin/sh\necho mine\n")
     machine.install("1")
     assert "mine" in machine.launcher.read_text()
+
+
+def test_the_authors_own_command_is_no_somebody_elses(machine: Machine) -> None:
+    """On the author's own machine it may stand there: the README says so."""
+    script = machine.directory / "author"
+    script.write_text("#!/usr/bin/python3\nfrom holdfast.cli.main import main\nmain()\n")
+    machine.launcher.parent.mkdir(parents=True)
+    machine.launcher.symlink_to(script)
+    told: list[Event] = []
+    with listen(told.append):
+        machine.install("1")
+    assert machine.launcher.is_symlink()
+    assert not [event for event in told if isinstance(event, Message)]
 
 
 @pytest.mark.slow

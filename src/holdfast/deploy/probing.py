@@ -7,7 +7,7 @@ from dataclasses import replace
 from holdfast.base.records import dataclass
 from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.rights import Rights
-from holdfast.deploy.transport import Transport, run_script
+from holdfast.deploy.transport import LOCAL, Transport, run_script
 from holdfast.engine.launch import ENGINE_HOME
 
 _SCRIPT = """\
@@ -94,6 +94,11 @@ def settle_rights(name: str, found: Probe, *, password: str | None, terminal: bo
     if found.sudo == "free":
         return Rights("sudo")
     if found.sudo == "none":
+        if name == LOCAL:
+            raise UnreachableError(
+                "only root may do that on this machine, and there is no sudo",
+                resolution="Run the command as root, or install sudo.",
+            )
         raise UnreachableError(
             f"the user on {name} is not root, and there is no sudo",
             resolution="Name a user who is: root@HOST; or install sudo there.",

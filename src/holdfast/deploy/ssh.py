@@ -178,7 +178,7 @@ _TROUBLES: tuple[tuple[str, str, str], ...] = (
     (
         "Could not resolve hostname",
         "there is no machine of the name {name}",
-        "Check the name, or give it an address in ~/.ssh/config.",
+        "Check the name, or give it an address in ~/.ssh/config. With a port it is written ssh://USER@HOST:PORT.",
     ),
     (
         "Connection refused",

@@ -167,7 +167,10 @@ def _put_launcher(launcher: Path) -> None:
             and launcher.stat().st_mode & 0o777 == 0o755
         ):
             return
-        if launcher.exists() and b"Made by Holdfast" not in launcher.read_bytes():
+        there = launcher.read_bytes() if launcher.exists() else launch.COMMAND.encode()
+        if b"from holdfast.cli" in there:
+            return  # the author's own command, on their machine: it does all that ours does
+        if b"Made by Holdfast" not in there:
             message(f"{launcher} is somebody else's program: it stays as it is", level="warning")
             return
         launcher.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
