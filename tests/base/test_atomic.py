@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.base.atomic import atomic_file, replace_link, sync_directory, sync_file_system, write_atomically
+from holdfast.base.atomic import (
+    atomic_file,
+    keeps_order,
+    replace_link,
+    sync_directory,
+    sync_file_system,
+    write_atomically,
+)
+from holdfast.base.process import run
 
 
 def names(directory: Path) -> list[str]:
@@ -143,3 +151,11 @@ def test_a_process_killed_at_any_step_leaves_the_old_or_the_new_content(tmp_path
         if status == 0:
             break
     assert outcomes == {b"old", b"new"} and step > 2
+
+
+@pytest.mark.parametrize("path", ["/", "/tmp", "/proc", "/dev/shm"])
+def test_what_is_known_of_the_order_of_renames(path: str) -> None:
+    kind = run(["stat", "--file-system", "--format=%T", path]).text.strip()
+    directory = os.open(path, os.O_RDONLY)
+    assert keeps_order(directory) == (kind in ("ext2/ext3", "xfs"))
+    os.close(directory)

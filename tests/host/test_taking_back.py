@@ -12,6 +12,7 @@ from holdfast.host import operations, packages, secrets
 from holdfast.host.change import Wanted
 from holdfast.host.changing import changing
 from holdfast.host.failures import TakenBackError
+from holdfast.host.files import replacing
 from holdfast.host.files.nodes import Secret
 from holdfast.host.live import Live, open_live
 from holdfast.host.packages.change import PackageChange, PackageResult
@@ -74,6 +75,31 @@ def _lose_power(root: Path) -> None:
     plan = root / HOME / "journal/plan.json"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     plan.write_text(plan.read_text().replace(boot, "another"))
+
+
+def test_where_renames_keep_no_order_everything_is_durable_before_the_commit_and_the_commit_is_undone_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_root(tmp_path / "root")
+    seen: list[str] = []
+
+    def note(_place: object) -> None:
+        made, committed = (root / "srv/a").exists(), (root / HOME / "state.json").exists()
+        seen.append("committed" if committed else "made" if made else "nothing")
+
+    monkeypatch.setattr(replacing, "keeps_order", lambda _directory: False)
+    monkeypatch.setattr(replacing, "sync_file_system", note)
+    monkeypatch.setattr(replacing, "sync_directory", note)
+    with open_live(root, blobs=blobs_of()) as live:
+
+        def fail_at_the_end(where: str) -> None:
+            if where.startswith("end") and (root / HOME / "state.json").exists():
+                raise OSError(5, "no")
+
+        live.checkpoint = fail_at_the_end
+        with pytest.raises(TakenBackError):
+            operations.switch(live, WANTED)
+    assert seen == ["nothing", "made", "committed", "made", "nothing"]
 
 
 def _with_secret(path: str) -> Wanted:

@@ -32,6 +32,23 @@ def sync_file_system(path: Path | int) -> None:
         os.close(descriptor)
 
 
+def keeps_order(directory: int) -> bool:
+    """Whether the file system of an open directory makes all earlier renames durable with one that is synced (one journal for everything).
+
+    Others, such as btrfs and f2fs, write what is synced alone; an overlay may be on one of them. See statfs(2).
+    """
+    import ctypes
+
+    buffer = ctypes.create_string_buffer(512)
+    if ctypes.CDLL(None, use_errno=True).fstatfs(directory, buffer) != 0:
+        return False
+    return ctypes.c_ulong.from_buffer(buffer).value & 0xFFFFFFFF in _JOURNALLED
+
+
+_JOURNALLED = (0xEF53, 0x58465342)
+"""ext3 and ext4, XFS."""
+
+
 @contextmanager
 def atomic_file(path: Path, *, mode: int = 0o644, durable: bool = True) -> Generator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its place when the body ends, and vanishes if it raises.

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from holdfast.base.atomic import sync_directory, sync_file_system
+from holdfast.base.atomic import keeps_order, sync_directory, sync_file_system
 from holdfast.base.digests import Digest, digest_bytes, hex_of
 from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message
@@ -98,7 +98,7 @@ class Files:
         home = self._held_path.parents[1]
         if isinstance(step, Commit):
             for device, directory in self._devices.items():
-                if device != home.stat().st_dev:  # on its own, renames keep their order
+                if device != home.stat().st_dev or not keeps_order(directory):
                     sync_file_system(directory)
         with self._others_kept_out(step.actions):
             for index, action in enumerate(step.actions):
@@ -124,6 +124,8 @@ class Files:
                 except (OSError, HoldfastError) as error:
                     problems.append(f"{action.path}: {error}")
                 self._live.checkpoint(f"undo {number}-{index}")
+        if isinstance(step, Commit):
+            sync_directory(self._held_path.parents[1])  # before anything else is undone
         if problems:
             raise HoldfastError(
                 f"{len(problems)} paths could not be put back",
