@@ -142,6 +142,17 @@ def test_repair_of_one_path_leaves_the_others(live: Live) -> None:
     assert [one.path for one in operations.status(live).drift] == ["/b"]
 
 
+def test_putting_right_what_is_current_leaves_what_waits_for_the_next_boot(live: Live) -> None:
+    operations.switch(live, _motd("one"))
+    operations.boot(live, _motd("two"))
+    operations.repair(live)  # of nothing
+    (live.path / "etc/motd").write_text("by hand")
+    operations.repair(live)
+    (live.path / "etc/motd").write_text("by hand")
+    operations.adopt(live)
+    assert operations.status(live).pending == 2
+
+
 def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:
     operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
     operations.deactivate(live)

@@ -32,6 +32,11 @@ ChangeKind = Literal[
 ]
 
 
+def supersedes(kind: ChangeKind) -> bool:
+    """Whether nothing waits for the next boot any more afterwards: what only puts right what is current, or accepts it, chooses nothing."""
+    return kind not in ("adopt", "repair")
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a machine is to become: all that a generation is."""

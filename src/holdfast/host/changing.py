@@ -15,7 +15,7 @@ from holdfast.base.events import message
 from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
-from holdfast.host.change import Change, ChangeKind, Prepared
+from holdfast.host.change import Change, ChangeKind, Prepared, supersedes
 from holdfast.host.drift import Drift
 from holdfast.host.failures import BusyError, RefusedError, StuckError, TakenBackError
 from holdfast.host.files.actions import Action, Keep
@@ -141,7 +141,8 @@ class Changing:
             execute(prepared, self._live, self._home)
         else:
             prepared = self._with_packages(request, change)
-        Generations(self._home, None).set_pending(None)  # also where it took no run
+        if supersedes(request.kind):
+            Generations(self._home, None).set_pending(None)  # also where it took no run
         _tidy(self._live, self._home)
         return SwitchResult(prepared.change, self.recovered, ended)
 

@@ -15,7 +15,7 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message, stage
 from holdfast.base.records import dataclass
 from holdfast.host import state as places
-from holdfast.host.change import Prepared
+from holdfast.host.change import Prepared, supersedes
 from holdfast.host.doing import doing
 from holdfast.host.failures import StuckError, TakenBackError
 from holdfast.host.files import covering
@@ -93,7 +93,7 @@ def execute_trial(prepared: Prepared, live: Live, home: Path) -> None:
 
 def _finish(entry: Entry, journal: Journal, home: Path) -> None:
     """What was chosen for the next boot is superseded by what is committed now; then the run is forgotten."""
-    if entry.kind != "adopt":
+    if supersedes(entry.kind):
         Generations(home, None).set_pending(None)
     with explain_os_errors("close the journal"):
         journal.end()
