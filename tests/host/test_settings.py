@@ -46,6 +46,7 @@ Values = Mapping[str, str]
         ({RANGE: "32768 60999"}, {}, {RANGE: "32768\t60999"}, None, {RANGE: "32768\t60999"}),  # only spaces differ
         ({}, {FORWARD: "0"}, {FORWARD: "1"}, {FORWARD: "0"}, {}),  # dropped: as it was
         ({}, {FORWARD: "0"}, {FORWARD: None}, None, {}),  # dropped, and the kernel has it no more
+        ({}, {FORWARD: ""}, {FORWARD: "1"}, None, {}),  # dropped: it came with a module of ours, and was nothing before
         ({FORWARD: "1"}, {}, {FORWARD: None}, {FORWARD: "1"}, {FORWARD: ""}),  # unknown: the kernel says no when it is set
     ],
 )  # fmt: skip
@@ -80,6 +81,12 @@ def test_parameters_are_read_set_and_put_back(live: Live) -> None:
     ]
     assert (live.path / "proc/sys/net/ipv4/ip_forward").read_text() == "1\n", "the others are set"
     settings.undo(SetSysctl({"no.such": "1"}, {"no.such": ""}), live)  # what was not there is not set
+
+
+def test_a_parameter_that_is_gone_needs_no_taking_back(live: Live) -> None:
+    gone = "net.ipv4.conf.eth1.forwarding"
+    settings.undo(SetSysctl({gone: "1", FORWARD: "1"}, {gone: "0", FORWARD: "2"}), live)
+    assert (live.path / "proc/sys/net/ipv4/ip_forward").read_text() == "2\n"
 
 
 def test_only_missing_modules_are_loaded(live: Live) -> None:

@@ -29,7 +29,8 @@ def plan_sysctl(
     ours = {name: given.get(name, found.get(name) or "") for name in wanted}
     values = {name: value for name, value in wanted.items() if _words(found.get(name)) != _words(value)}
     for name, value in given.items():
-        if name not in wanted and found.get(name) is not None and _words(found[name]) != _words(value):
+        known = found.get(name) is not None and value != ""  # a module of ours may have brought the parameter
+        if name not in wanted and known and _words(found[name]) != _words(value):
             values[name] = value
     before = {name: found.get(name) or "" for name in values}
     return (SetSysctl(values, before) if values else None), ours
@@ -94,7 +95,9 @@ def undo(step: Step, live: Live) -> None:
     elif not live.running:
         return
     elif isinstance(step, SetSysctl):
-        _set({name: value for name, value in step.before.items() if value}, live)
+        # After a reboot a parameter may be gone with its module or its device, and what it was with it.
+        there = [name for name, value in step.before.items() if value and _place(name, live).exists()]
+        _set({name: step.before[name] for name in there}, live)
     elif isinstance(step, LoadModules):
         for module in reversed(step.modules):
             # In use by now, built in, or never loaded, where there is no modprobe, too: each leaves it as it is, and harms nothing.

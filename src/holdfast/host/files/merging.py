@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def without_ours(before: bytes, after: bytes, now: bytes) -> bytes:
     """``now`` without what made ``after`` of ``before``: lines of theirs stay, and so does a line of ours that they changed further.
@@ -11,19 +13,27 @@ def without_ours(before: bytes, after: bytes, now: bytes) -> bytes:
     old, new = _by_name(before), _by_name(after)
     there = _by_name(now)
     kept: list[bytes] = []
-    for line in now.splitlines(keepends=True):
+    for line in _lines(now):
         name = _name(line)
         if name in new and new[name] == line and old.get(name) != line:
             if name in old:
                 kept.append(old[name])
         else:
             kept.append(line)
-    kept += [line for name, line in old.items() if name not in new and name not in there]
+    back = [line for name, line in old.items() if name not in new and name not in there]
+    if back and kept and not kept[-1].endswith(b"\n"):
+        kept[-1] += b"\n"
+    kept += back
     return b"".join(kept)
 
 
 def _by_name(text: bytes) -> dict[bytes, bytes]:
-    return {_name(line): line for line in text.splitlines(keepends=True)}
+    return {_name(line): line for line in _lines(text)}
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """With their ends; what else may look like one (a carriage return) is part of a line."""
+    return re.findall(rb"[^\n]*\n|[^\n]+", text)
 
 
 def _name(line: bytes) -> bytes:
