@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 
 import pytest
 from rich.console import Console
@@ -114,6 +115,20 @@ def test_the_live_display_leaves_finished_stages_above(monkeypatch: pytest.Monke
     assert "✓" in text
     assert "Building web" in text
     assert "something is odd" in text
+
+
+def test_nothing_is_drawn_over_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ssh(1) asks on the terminal by itself: the next drawing of the display would erase its question."""
+    drawn = io.StringIO()
+    terminal = Console(file=drawn, force_terminal=True, width=100)
+    monkeypatch.setattr(live, "Console", lambda **_: terminal)
+    with live.live_display() as pause:
+        with stage("Reaching web"), pause():
+            time.sleep(0.05)
+            before = len(drawn.getvalue())
+            time.sleep(0.25)  # more than between two drawings
+            assert len(drawn.getvalue()) == before
+        assert "Reaching web" in drawn.getvalue()[before:]
 
 
 def test_a_bar_is_drawn_where_there_is_something_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from rich.text import Text
 from holdfast.base import events
 from holdfast.base.events import Event, Message, StageAdvanced, StageEnded, StageStarted
 from holdfast.base.style import printable_text
-from holdfast.cli.progress import describe_amount
+from holdfast.cli.progress import Pause, describe_amount
 
 _SHORT_SECONDS = 0.05
 
@@ -56,7 +56,7 @@ class _KnownBarColumn(ProgressColumn):
 
 
 @contextmanager
-def live_display() -> Generator[None]:
+def live_display() -> Generator[Pause]:
     """Draw the events of the body on the terminal that stderr is."""
     console = Console(stderr=True)
     progress = Progress(
@@ -68,8 +68,17 @@ def live_display() -> Generator[None]:
         console=console,
         transient=True,
     )
+
+    @contextmanager
+    def pause() -> Generator[None]:
+        progress.stop()
+        try:
+            yield
+        finally:
+            progress.start()
+
     with progress, events.listen(_Drawing(progress, console)):
-        yield
+        yield pause
 
 
 class _Drawing:

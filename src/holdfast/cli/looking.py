@@ -72,6 +72,6 @@ def ask_far(where: str, way: Way, verb: tuple[str, ...], *, as_json: bool = Fals
     settings = SshSettings(way.ssh_options, way.connect_timeout, interactive=has_terminal())
     password = ask_password() if way.ask_sudo_password else None
     job = Job(where, None, lambda: SshTransport(where, settings), verb)
-    with show_progress(as_json=as_json):
-        result = work(job, Surroundings(store, engine_archive(store), password))
+    with show_progress(as_json=as_json) as pause:
+        result = work(job, Surroundings(store, engine_archive(store), password, asking=pause))
     return demand(result).result

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -175,6 +176,7 @@ def perform(
     """
     from holdfast.cli import outcomes
     from holdfast.deploy.fleet import Fleet, Policy, parse_batch
+    from holdfast.deploy.transport import has_terminal
     from holdfast.deploy.working import Surroundings, skip, work
     from holdfast.engine.archive import engine_archive
     from holdfast.engine.arguments import changes
@@ -196,15 +198,17 @@ def perform(
         terminal=_prepare_sudo(reach, aims),
     )
     watch = outcomes.Watch(len(jobs))
-    fleet = Fleet(
-        lambda job: work(job, around),
-        skip,
-        policy=policy,
-        begun=watch.begun,
-        ended=watch.ended,
-        abandon=around.connections.abandon,
-    )
-    with show_progress(as_json=reach.as_json, verbose=reach.verbose):
+    with show_progress(as_json=reach.as_json, verbose=reach.verbose) as pause:
+        if len(jobs) == 1 and aims[0].host != LOCAL and has_terminal():  # then ssh may ask
+            around = replace(around, asking=pause)
+        fleet = Fleet(
+            lambda job: work(job, around),
+            skip,
+            policy=policy,
+            begun=watch.begun,
+            ended=watch.ended,
+            abandon=around.connections.abandon,
+        )
         try:
             results = fleet.run(jobs)
         except KeyboardInterrupt:

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from holdfast.base import events
 from holdfast.base.event_lines import JsonLines, PlainLines
 from holdfast.base.event_lines import describe_amount as describe_amount
 from holdfast.base.events import Event, Message
 
+Pause = Callable[[], AbstractContextManager[None]]
+"""Nothing is drawn in the body of what it returns, so that a program may ask on the terminal."""
+
 
 @contextmanager
-def show_progress(*, as_json: bool = False, verbose: bool = False) -> Generator[None]:
+def show_progress(*, as_json: bool = False, verbose: bool = False) -> Generator[Pause]:
     """Draw the events of the body. ``verbose`` adds what programs print."""
     if as_json:
         with events.listen(JsonLines(_write_line)):
-            yield
+            yield nullcontext
     elif sys.stderr.isatty() and not verbose:
         from holdfast.cli.live import live_display
 
-        with live_display():
-            yield
+        with live_display() as pause:
+            yield pause
     else:
         with events.listen(PlainLines(_write_line, verbose=verbose)):
-            yield
+            yield nullcontext
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from pathlib import Path
 
@@ -96,6 +96,8 @@ class Surroundings:
     terminal: bool = False
     """sudo on this machine may ask the person."""
     connections: Connections = field(default_factory=lambda: Connections())
+    asking: Callable[[], AbstractContextManager[object]] = nullcontext
+    """Around what may ask the person for a passphrase or a password."""
     asked: set[str] = field(default_factory=set[str])
     """Machines whose engine was asked to do the verb: only there anything may have begun."""
 
@@ -198,7 +200,8 @@ class _Run:
     def _arrive(self, transport: Transport) -> Probe:
         job, around = self.job, self.around
         packages = job.generation is not None and job.generation.wants_packages and around.root is None
-        found = probe(transport, around.engine.hex, packages=packages)
+        with around.asking():
+            found = probe(transport, around.engine.hex, packages=packages)
         transport.rights = settle_rights(
             job.name,
             found,
@@ -221,7 +224,8 @@ class _Run:
         ):
             while True:
                 try:
-                    return calling.call(fresh, script, ["confirm"], Relay())
+                    with self.around.asking():
+                        return calling.call(fresh, script, ["confirm"], Relay())
                 except UnreachableError as error:
                     abandoned = self.around.connections.abandoned
                     if time.monotonic() + _PAUSE_SECONDS < deadline and not abandoned.wait(_PAUSE_SECONDS):
