@@ -28,6 +28,7 @@ def test_the_path_and_the_reason_are_told(tmp_path: Path) -> None:
     [
         (errno.ENOSPC, "the disk is full", "Free some space"),
         (errno.EDQUOT, "the disk quota is used up", "free some space"),
+        (errno.EBUSY, "Device or resource busy", "findmnt"),
         (errno.EROFS, "Read-only file system", "remount it"),
         (errno.EACCES, "Permission denied", "sudo"),
         (errno.EPERM, "Operation not permitted", "sudo"),
@@ -35,11 +36,21 @@ def test_the_path_and_the_reason_are_told(tmp_path: Path) -> None:
         (errno.EIO, "Input/output error", ""),
     ],
 )
-def test_what_the_system_refuses_has_a_next_step(number: int, reason: str, step: str) -> None:
+def test_what_the_system_refuses_has_a_next_step(
+    number: int, reason: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(HoldfastError, match=reason) as caught, explain_os_errors("write the blob"):
         raise OSError(number, os.strerror(number))
     assert caught.value.brief.startswith("cannot write the blob: ")
     assert step in caught.value.resolution and bool(step) == bool(caught.value.resolution)
+
+
+def test_root_is_not_told_to_become_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(HoldfastError) as caught, explain_os_errors("change /etc/motd"):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+    assert "lsattr -d" in caught.value.resolution and "sudo" not in caught.value.resolution
 
 
 def test_other_errors_pass_unchanged() -> None:

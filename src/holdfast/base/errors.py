@@ -35,12 +35,23 @@ _RESOLUTIONS = {
     errno.ENOSPC: "Free some space there (`holdfast store gc` removes what nothing uses, `holdfast generations prune` on a machine "
     "what only old generations do), then run the command again.",
     errno.EDQUOT: "The disk quota is used up: free some space there, then run the command again.",
+    errno.EBUSY: "Something may be mounted there (`findmnt` shows it), as containers do with some files in /etc: unmount it, or leave that "
+    "path alone.",
     errno.EROFS: "That file system is mounted read-only: remount it, or set HOLDFAST_STORE to a writable directory.",
     errno.EACCES: "Run the command as the owner of that path (often: with sudo), or set HOLDFAST_STORE to a directory of yours.",
     errno.EPERM: "Run the command as the owner of that path (often: with sudo), or set HOLDFAST_STORE to a directory of yours.",
     errno.ENOTDIR: "Something on that path is a file, not a directory: move it away, or choose another path.",
     errno.EMFILE: "Raise the limit on open files (`ulimit -n 4096`), then run the command again.",
 }
+
+
+def _resolution(number: int) -> str:
+    if number in (errno.EACCES, errno.EPERM) and os.geteuid() == 0:
+        return (
+            "Root may not do it either: it may be immutable (`lsattr -d` tells, `chattr -i` changes that), on a file system of somebody else,"
+            " or kept by a security module (`journalctl -k`)."
+        )
+    return _RESOLUTIONS.get(number, "")
 
 
 @contextmanager
@@ -56,5 +67,5 @@ def explain_os_errors(doing: str) -> Generator[None]:
         where = f": {error.filename!s}" if error.filename is not None else ""
         raise HoldfastError(
             f"cannot {doing}: {reason}{where}",
-            resolution=_RESOLUTIONS.get(error.errno or 0, ""),
+            resolution=_resolution(error.errno or 0),
         ) from error

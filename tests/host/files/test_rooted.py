@@ -8,6 +8,7 @@ import pytest
 from holdfast.base.errors import HoldfastError
 from holdfast.host import operations
 from holdfast.host.files import rooted
+from holdfast.host.files.content import remove_directory
 from holdfast.host.files.nodes import Absent, File, Folder, Special, Symlink
 from holdfast.host.files.rooted import RootDirectory
 from holdfast.host.live import open_live
@@ -126,3 +127,11 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path, monkeypatch
     monkeypatch.setattr(rooted, "_glance", exchanging)
     with RootDirectory(tmp_path) as root:
         assert root.read("/file") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.ismount("/proc"), reason="takes root and a mount point")
+def test_what_somebody_has_mounted_on_a_directory_of_ours_stays_with_it() -> None:
+    directory = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    remove_directory(directory, "proc")
+    os.close(directory)
+    assert os.path.ismount("/proc")

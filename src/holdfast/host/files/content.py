@@ -103,8 +103,8 @@ def remove_directory(directory: int, name: str) -> None:
     try:
         os.rmdir(name, dir_fd=directory)
     except OSError as error:
-        # Somebody else's files are in it, or somebody else removed it: both leave nothing for us to do.
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR):
+        # Something of somebody else's is in it or mounted on it, or they removed it: nothing of that leaves anything to do for us.
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOENT, errno.ENOTDIR):
             raise
 
 
