@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,15 @@ def test_a_closed_port_is_told_and_nothing_stays() -> None:
         run_script(transport, "true")
     transport.close()
     assert directory is not None and not directory.exists()
+
+
+def test_a_long_path_for_temporary_files_leaves_room_for_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / ("long" * 20)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    transport = SshTransport("web", SshSettings())
+    directory = transport._directory  # pyright: ignore[reportPrivateUsage]
+    assert directory is not None and len(str(directory)) < 85
+    transport.close()

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast.base.digests import digest_bytes
 from holdfast.base.errors import HoldfastError
+from holdfast.deploy import working
 from holdfast.deploy.pushing import push
 from holdfast.deploy.results import HostResult
 from holdfast.deploy.ssh import SshSettings, SshTransport
@@ -194,3 +195,29 @@ def test_what_is_confirmed_does_not_wait_any_more(machine: Machine, tmp_path: Pa
     found = ask(machine(script), "switch", confirm=60)
     assert (found.state, found.lines) == ("changed", ("Done.", "Confirmed."))
     assert found.result == {"empty": False, "confirm_until": None}
+
+
+@pytest.mark.parametrize(("generation", "state"), [(3, "changed"), (2, "unconfirmed")])
+def test_a_lost_answer_to_confirm_is_asked_for(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generation: int, state: str
+) -> None:
+    """The connection may end after the machine has confirmed: then nothing waits there any more."""
+    monkeypatch.setattr(working, "_PAUSE_SECONDS", 0.01)
+    waits = {
+        "result": {"empty": False, "confirm_until": 1, "generation": 3},
+        "lines": ["Done.", "Unless ..."],
+    }
+    (tmp_path / "waits").write_text(json.dumps(waits))
+    now: object = {"result": {"generation": generation, "unconfirmed": False}, "lines": []}
+    (tmp_path / "now").write_text(json.dumps(now))
+    none = {"event": "failed", "brief": "nothing waits to be confirmed", "exit_code": 1}
+    (tmp_path / "none").write_text(json.dumps(none))
+    script = f"""
+    case $* in
+    *ControlMaster=no*status*) cat {tmp_path}/now;;
+    *ControlMaster=no*)
+        if [ -e {tmp_path}/lost ]; then cat {tmp_path}/none >&2; exit 1; fi
+        touch {tmp_path}/lost; echo closed >&2; exit 255;;
+    *) cat {tmp_path}/waits;;
+    esac"""
+    assert ask(machine(script), "switch", confirm=60).state == state

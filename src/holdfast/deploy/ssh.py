@@ -70,7 +70,7 @@ class SshTransport:
         self._settings = settings
         self._conversations = Conversations()
         self._reached = False
-        self._directory = Path(tempfile.mkdtemp(prefix="holdfast-ssh-")) if shared else None
+        self._directory = _directory_for_socket() if shared else None
 
     @contextmanager
     def start(
@@ -114,7 +114,7 @@ class SshTransport:
     @property
     def _socket(self) -> Path:
         assert self._directory is not None
-        return self._directory / "s"  # short: the path of a socket has 107 bytes
+        return self._directory / "s"
 
     def _ssh(self) -> list[str]:
         settings = self._settings
@@ -139,6 +139,14 @@ class SshTransport:
             "ForwardAgent=no",  # nothing there needs the person's keys
         ]
         return ["ssh", "-T", *(word for option in ours for word in ("-o", option))]
+
+
+def _directory_for_socket() -> Path:
+    """The path of a socket has 107 bytes, of which ssh takes 17 for a name of its own at first."""
+    usual = tempfile.gettempdir()
+    return Path(
+        tempfile.mkdtemp(prefix="holdfast-ssh-", dir=usual if len(os.fsencode(usual)) < 60 else "/tmp")
+    )
 
 
 def _environment() -> dict[str, str]:

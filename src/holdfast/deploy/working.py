@@ -193,7 +193,7 @@ class _Run:
         around.asked.add(job.name)
         answer = calling.call(transport, script, [*verb, *root], relay, colour=around.colour)
         if job.confirm_seconds is not None and _waits(answer):
-            confirmed = self._confirm(transport, script, job.confirm_seconds)
+            confirmed = self._confirm(transport, script, job.confirm_seconds, _generation(answer))
             return _settled(answer, confirmed) if confirmed else answer
         return answer
 
@@ -210,7 +210,9 @@ class _Run:
         )
         return check_rights(transport, found, around.engine.hex)
 
-    def _confirm(self, transport: Transport, script: str, seconds: int) -> Answer | None:
+    def _confirm(
+        self, transport: Transport, script: str, seconds: int, generation: int | None
+    ) -> Answer | None:
         """Over a new connection: that one is possible is what is to be proved. None where there is nothing to prove: the change
         waits for the person.
         """
@@ -218,6 +220,7 @@ class _Run:
         if fresh is None:
             return None
         deadline = time.monotonic() + seconds
+        lost = False
         with (
             stage(f"Confirming {self.job.name} over a new connection"),
             self.around.connections.using(fresh),
@@ -227,17 +230,37 @@ class _Run:
                     with self.around.asking():
                         return calling.call(fresh, script, ["confirm"], Relay())
                 except UnreachableError as error:
+                    lost = True
                     abandoned = self.around.connections.abandoned
                     if time.monotonic() + _PAUSE_SECONDS < deadline and not abandoned.wait(_PAUSE_SECONDS):
                         continue  # a network or an sshd that starts again takes its time
                     brief, details = "cannot be reached any more", str(error)
                 except HoldfastError as error:
+                    confirmed = _found_confirmed(fresh, script, generation) if lost else None
+                    if confirmed is not None:
+                        return confirmed
                     brief, details = "the change could not be confirmed", str(error)
                 raise UnconfirmedError(
                     f"{self.job.name} was changed and {brief}: it takes the change back by itself",
                     details=details,
                     resolution="Correct the definition: it must leave a way to the machine.",
                 )
+
+
+def _found_confirmed(transport: Transport, script: str, generation: int | None) -> Answer | None:
+    """What an answer that was lost on its way said: the generation is current, and waits for nothing."""
+    try:
+        found = calling.call(transport, script, ["status"], Relay()).result
+    except HoldfastError:
+        return None
+    if not isinstance(found, dict) or found.get("generation") != generation or found.get("unconfirmed"):
+        return None
+    return Answer(0, {"generation": generation}, (f"Generation {generation} is confirmed.",))
+
+
+def _generation(answer: Answer) -> int | None:
+    found = answer.result.get("generation") if isinstance(answer.result, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def _waits(answer: Answer) -> bool:
