@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ def diagnose() -> tuple[Check, ...]:
         _python,
         _person,
         *(_program_check(*row) for row in _PROGRAMS),
+        _ssh,
         _keyring,
         _namespaces,
         _overlay,
@@ -91,6 +93,11 @@ def _program_check(program: str, package: str, purpose: str) -> Callable[[], Che
         return Check(program, "fail", f"not installed; needed for {purpose}", f"apt-get install {package}")
 
     return check
+
+
+def _ssh() -> Check:
+    found = _program_check("ssh", "openssh-client", "machines other than this one")()
+    return found if found.status == "ok" else replace(found, status="warn")
 
 
 def _keyring() -> Check:
