@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import enum
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NewType, Optional, Union
@@ -240,3 +241,11 @@ def test_the_schema_names_its_draft_and_title() -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == "An outer thing"
     json.dumps(schema)
+
+
+@pytest.mark.parametrize("dumps", [canonical_json, pretty_json])
+def test_what_is_no_utf8_is_still_json(dumps: Callable[[object], bytes]) -> None:
+    name = os.fsdecode(b"J\xfcrgen \xc3\xbc \\ ")
+    data = dumps({name: name})
+    assert json.loads(data) == {name: name}
+    assert json.loads(data.decode()) == {name: name}  # it is UTF-8 itself

@@ -153,6 +153,21 @@ def test_putting_right_what_is_current_leaves_what_waits_for_the_next_boot(live:
     assert operations.status(live).pending == 2
 
 
+def test_names_that_are_not_utf8_are_as_good_as_others(live: Live) -> None:
+    passwd, skeleton = live.path / "etc/passwd", os.fsencode(live.path / "etc/skel")
+    passwd.write_bytes(passwd.read_bytes() + b"jue:x:1000:1000:J\xfcrgen:/root:/bin/bash\n")
+    with open(skeleton + b"/\xff", "w"):  # noqa: PTH123 (no Path has such a name)
+        pass
+    before = snapshot(live.path, without=("/var/lib/holdfast",))
+    wanted = Wanted(a_manifest(users={"jue": User(comment="J"), "ann": User()}))
+    operations.switch(live, wanted)
+    assert operations.plan(live, wanted).empty
+    assert b"jue:x:1000:1000:J:" in passwd.read_bytes()
+    assert os.path.exists(os.fsencode(live.path / "home/ann") + b"/\xff")  # noqa: PTH110
+    operations.deactivate(live)
+    assert snapshot(live.path, without=("/var/lib/holdfast",)) == before
+
+
 def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:
     operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
     operations.deactivate(live)

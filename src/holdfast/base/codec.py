@@ -4,7 +4,7 @@ Supported field types: ``str``, ``int``, ``bool``, ``None``, ``Literal`` of stri
 ``tuple[T, ...]``, ``Mapping[str, T]``, unions with ``None``, and unions of dataclasses told apart by a ``kind`` field
 of type ``Literal``. A ``NewType`` counts as what it wraps. Floats are not supported: their text is not canonical.
 
-Canonical form (:func:`canonical_json`): keys sorted, no spaces, UTF-8, one trailing newline absent. A field that equals its
+Canonical form (:func:`canonical_json`): keys sorted, no spaces, UTF-8 (what is none is escaped), one trailing newline absent. A field that equals its
 default is left out, so that adding a field with a default changes no digest.
 """
 
@@ -29,12 +29,17 @@ class DecodeError(HoldfastError):
 
 def canonical_json(value: object) -> bytes:
     """Canonical JSON of a dataclass, or of already plain data."""
-    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _utf8(json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
 def pretty_json(value: object) -> bytes:
     """The same data for people and version control: keys sorted, indented, newline at the end."""
-    return (json.dumps(encode(value), sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    return _utf8(json.dumps(encode(value), sort_keys=True, indent=1, ensure_ascii=False) + "\n")
+
+
+def _utf8(text: str) -> bytes:
+    """Names and texts of a machine need not be UTF-8: the lone surrogates that Python has for such bytes are escaped, as JSON can."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def encode(value: object) -> JSON:
