@@ -168,6 +168,22 @@ def test_names_that_are_not_utf8_are_as_good_as_others(live: Live) -> None:
     assert snapshot(live.path, without=("/var/lib/holdfast",)) == before
 
 
+def test_shared_files_that_are_links_stay_links(live: Live) -> None:
+    (live.path / "data").mkdir()
+    for name in ("passwd", "hosts"):
+        (live.path / "etc" / name).touch()
+        (live.path / "etc" / name).rename(live.path / "data" / name)
+        (live.path / "etc" / name).symlink_to(f"../data/{name}")
+    before = snapshot(live.path, without=("/var/lib/holdfast",))
+    operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
+    assert (
+        "\nann:x:" in (live.path / "data/passwd").read_text()
+        and "box" in (live.path / "data/hosts").read_text()
+    )
+    operations.deactivate(live)
+    assert snapshot(live.path, without=("/var/lib/holdfast",)) == before
+
+
 def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:
     operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
     operations.deactivate(live)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -19,7 +20,7 @@ from holdfast.base.errors import HoldfastError, explain_os_errors
 from holdfast.base.events import message
 from holdfast.host import state as places
 from holdfast.host.accounts.lock import account_lock
-from holdfast.host.accounts.tables import ACCOUNT_FILES
+from holdfast.host.accounts.tables import FIELDS
 from holdfast.host.files.actions import (
     Action,
     Drop,
@@ -36,6 +37,7 @@ from holdfast.host.files.content import (
     Contents,
     copy_into,
     copy_with_everything,
+    opened,
     put_directory_back,
     remove_directory,
     set_directory,
@@ -79,7 +81,7 @@ class Files:
         Raises:
             HoldfastError: something is not as it was when the change was planned, content is damaged, or the disk is full.
         """
-        with _directory(self._held_path) as directory:
+        with opened(self._held_path) as directory:
             self._note_device(directory)
         for number, step in enumerate(steps):
             if isinstance(step, (ChangeFiles, Commit)):
@@ -284,7 +286,7 @@ class Files:
                 raise
             if _node_in(directory, name) == before:
                 return
-            with _directory(self._held_path) as source:
+            with opened(self._held_path) as source:
                 copy_with_everything(source, key, temporary, to=directory)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
 
@@ -363,7 +365,12 @@ class Files:
     @contextmanager
     def _others_kept_out(self, actions: Sequence[Action]) -> Generator[None]:
         """Hold the lock of the account files where they change and other programs run."""
-        shared = any(action.path in ACCOUNT_FILES and isinstance(action, PutFile) for action in actions)
+        names = {
+            posixpath.basename(action.path)
+            for action in actions
+            if isinstance(action, PutFile) and action.edit
+        }
+        shared = not names.isdisjoint(FIELDS)  # wherever links lead to
         with ExitStack() as stack:
             if shared and self._live.running:
                 stack.enter_context(account_lock(self._root))
@@ -385,14 +392,5 @@ def _node_in(directory: int, name: str) -> Node:
 
 
 def _node_at(path: Path) -> Node:
-    with _directory(path.parent) as directory:
+    with opened(path.parent) as directory:
         return _node_in(directory, path.name)
-
-
-@contextmanager
-def _directory(path: Path) -> Generator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -78,13 +78,13 @@ def read_facts(
         made: Mapping[str, str] = state.tmpfiles if state else {}
         wished = {*wishes.nodes, *wishes.once, *wishes.edits, *wishes.tmpfiles}
         paths = sorted({*wished, *made, *left, *record, *(state.parents if state else ())})
-        located = {path: root.locate(path) for path in paths}
-        shared: Mapping[str, Edited] = state.edited if state else {}
-        located.update({path: root.locate(path) for path in shared if path not in located})
+        # Files that we share with others are changed where they really are.
+        shared = {*wishes.edits, *(state.edited if state else ())} - wishes.nodes.keys()
+        located = {path: root.locate(path, follow=path in shared) for path in {*paths, *shared}}
         managed = {path: located.get(path) or root.locate(path) for path in state.paths} if state else {}
         gone = _gone(state, managed, {located[path].real: wish.node for path, wish in wishes.nodes.items()})
         if gone:
-            located = {path: root.locate(path, ignoring=gone) for path in located}
+            located = {path: root.locate(path, ignoring=gone, follow=path in shared) for path in located}
         kept = root.locate(places.KEPT).names
         shared_before = _read_kept(root, state) if manifest is None else {}
         changed = read_changed(root, state)
