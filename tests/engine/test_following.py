@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -189,3 +190,22 @@ def test_old_runs_go_and_the_last_stays(tmp_path: Path) -> None:
 
 def test_no_run_yet(tmp_path: Path) -> None:
     assert runs.last(tmp_path / "nothing") is None
+
+
+def test_what_somebody_still_follows_is_not_removed(tmp_path: Path) -> None:
+    """A terminal that was stopped reads its result after many other runs."""
+    home = tmp_path / "holdfast"
+
+    def over(number: int) -> Run:
+        run = runs.start([str(number)], colour=False, home=home)
+        runs.make_last(run, home=home)
+        (run.directory / "process.json").write_text(json.dumps({"process": 1, "start": "never"}))
+        return run
+
+    first = over(1)
+    with first.held():
+        others = [over(number) for number in range(2, 5)]
+        assert first.directory.is_dir()
+        assert not others[0].directory.exists()
+    over(5)
+    assert not first.directory.exists()

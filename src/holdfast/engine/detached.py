@@ -72,9 +72,10 @@ def run(arguments: list[str], options: argparse.Namespace) -> Outcome:
     """
     demand_root("change this machine")
     started = runs.start(arguments, colour=output.wants_colour(options))
-    _start_unit(started, options.wait)
-    runs.make_last(started)
-    return _follow(started)
+    with started.held():
+        _start_unit(started, options.wait)
+        runs.make_last(started)
+        return _follow(started)
 
 
 def follow_last(options: argparse.Namespace, _style: Style) -> Outcome:
@@ -88,8 +89,9 @@ def follow_last(options: argparse.Namespace, _style: Style) -> Outcome:
             else f"the machine below {options.root} does not run: there is nothing to follow",
             resolution="`holdfast status` says which generation is current, and whether a change was interrupted.",
         )
-    message(f"This is {run.request}")
-    return _follow(run)
+    with run.held():
+        message(f"This is {run.request}")
+        return _follow(run)
 
 
 def work(options: argparse.Namespace, _style: Style) -> Outcome:

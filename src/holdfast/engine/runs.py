@@ -10,12 +10,14 @@ The directories of runs that are over go when the next one starts.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from holdfast.base.atomic import replace_link, write_atomically
@@ -95,6 +97,18 @@ class Run:
             return None
         return Result(fields["code"], fields["result"], tuple(fields["lines"]), fields["error"])
 
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Keep the directory during the body, however many runs come after it: whoever follows may be slow."""
+        with explain_os_errors("follow the run"):
+            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield
+        finally:
+            os.close(descriptor)
+
     def claim(self) -> None:
         """This process is the one that works."""
         data = {"process": os.getpid(), "start": _start_time(os.getpid())}
@@ -124,13 +138,24 @@ def start(arguments: Sequence[str], *, colour: bool, home: Path = HOME) -> Run:
         for old in runs.iterdir():
             run = Run(old)
             if (newest is None or old != newest.directory) and run.has_begun and run.process is None:
-                shutil.rmtree(old, ignore_errors=True)
+                _remove(old)
         directory = runs / secrets.token_hex(8)
         directory.mkdir(mode=0o700)
         request = {"arguments": list(arguments), "colour": colour, "started": int(time.time())}
         write_atomically(directory / "request.json", json.dumps(request).encode(), mode=0o600, durable=False)
         (directory / "events").touch(mode=0o600)
     return Run(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Unless somebody still follows it."""
+    with suppress(OSError):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory, ignore_errors=True)
+        finally:
+            os.close(descriptor)
 
 
 def make_last(run: Run, *, home: Path = HOME) -> None:
