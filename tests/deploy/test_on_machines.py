@@ -175,20 +175,24 @@ def test_a_person_with_sudo(author: Author) -> None:
     machine.fail("test -e /etc/motd.d/a")
 
 
-def test_interrupting_the_author_leaves_the_change_to_the_machine(author: Author) -> None:
+@pytest.mark.parametrize(("number", "code"), [("INT", 130), ("TERM", 143)])
+def test_interrupting_the_author_leaves_the_change_to_the_machine(
+    author: Author, number: str, code: int
+) -> None:
     machine = author.targets["two"]
-    author.define("slow\n", 'm[Hooks].before_switch = [["/bin/sh", "-c", "echo >/run/begun; sleep 4"]]')
+    author.define("slow\n", 'm[Hooks].before_switch = [["/bin/sh", "-c", "echo >/run/begun; sleep 3"]]')
     command = f"env --default-signal=INT {HOLDFAST} switch --target-host two"
-    script = f"{command} >out 2>&1 & until ssh -n two test -e /run/begun; do sleep 0.1; done; kill -INT $!; wait $!"
+    script = f"{command} >out 2>&1 & until ssh -n two test -e /run/begun; do sleep 0.1; done; kill -{number} $!; wait $!"
     done = run(["bash", "-c", script], env=author.environment, cwd=author.home, check=False)
     said = (author.home / "out").read_text()
-    assert done.returncode == 130, said
+    assert done.returncode == code, said
     assert "goes on, on two" in said
     assert "A change is under way: `holdfast switch`, started" in author.run("status", code=0).stdout.decode()
     follow = said.partition("next: `holdfast ")[2].partition("`")[0].split()
     assert " is current." in author.run(*follow, hosts=False).stdout.decode()
     assert machine.read_file("/etc/motd.d/a") == "slow\n"
     author.run("deactivate", "--target-host", "two", hosts=False)
+    machine.succeed("rm /run/begun")
 
 
 def test_a_change_that_locks_the_author_out_goes_back_by_itself(author: Author) -> None:

@@ -175,11 +175,13 @@ def perform(
         HoldfastError: there was one machine, and it failed.
     """
     from holdfast.cli import outcomes
+    from holdfast.cli.main import Terminated
     from holdfast.deploy.fleet import Fleet, Policy, parse_batch
     from holdfast.deploy.transport import has_terminal
     from holdfast.deploy.working import Surroundings, skip, work
     from holdfast.engine.archive import engine_archive
     from holdfast.engine.arguments import changes
+    from holdfast.engine.exits import Exit
     from holdfast.store import open_store
 
     policy = Policy(reach.parallel, parse_batch(reach.batch) if reach.batch else None, reach.max_failures)
@@ -211,11 +213,12 @@ def perform(
         )
         try:
             results = fleet.run(jobs)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated) as stop:
             begun = [name for name in watch.under_way if name in around.asked]
             if not changes(words) or not begun:
                 raise
-            raise outcomes.interrupted(begun) from None
+            code = Exit.TERMINATED if isinstance(stop, Terminated) else Exit.INTERRUPTED
+            raise outcomes.interrupted(begun, code) from None
     return _show(results, reach, planning=planning)
 
 

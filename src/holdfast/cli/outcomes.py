@@ -58,14 +58,14 @@ class Watch:
             message(text, level="info" if result.fine else "warning")
 
 
-def interrupted(names: Sequence[str]) -> HoldfastError:
-    """^C while machines were being changed, which they are in units of their own."""
+def interrupted(names: Sequence[str], code: Exit) -> HoldfastError:
+    """^C or SIGTERM while machines were being changed, which they are in units of their own."""
     hosts = [f" --target-host {name}" for name in names if name != LOCAL]
     error = HoldfastError(
         f"interrupted: a change that had begun goes on, on {', '.join(names)}",
         resolution=f"`holdfast follow{''.join(hosts)}` shows how it ends; `systemctl stop {SWITCH_UNIT}` there stops it and takes it back.",
     )
-    error.exit_code = Exit.INTERRUPTED
+    error.exit_code = code
     return error
 
 
