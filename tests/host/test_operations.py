@@ -18,6 +18,7 @@ from holdfast.host.files.nodes import File
 from holdfast.host.live import Live, open_live
 from holdfast.host.report import render_result
 from holdfast.manifest.model import Identity, TextFile, User
+from tests.host.crashing import HOME
 from tests.host.roots import a_manifest, blobs_of, make_root, run, snapshot
 
 
@@ -182,6 +183,25 @@ def test_shared_files_that_are_links_stay_links(live: Live) -> None:
     )
     operations.deactivate(live)
     assert snapshot(live.path, without=("/var/lib/holdfast",)) == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "{}", "{", "origin"])
+def test_a_damaged_generation_is_not_the_end_of_all_changes(live: Live, damage: str) -> None:
+    operations.switch(live, _motd("one"))
+    generation = live.path / HOME / "generations/1"
+    if damage == "gone":
+        (generation / "manifest.json").unlink()
+    else:
+        (generation / ("wanted.json" if damage == "origin" else "manifest.json")).write_text(damage[:2])
+        with pytest.raises(HoldfastError, match="generation 1 is damaged") as caught:
+            operations.show_generation(live, 1)
+        assert "generations delete 1" in caught.value.resolution
+    assert operations.status(live).generation == 1 and operations.generations(live) == ()
+    assert any("is not known: " in told for told in operations.plan(live, _motd("two")).warnings)
+    operations.switch(live, _motd("two"))
+    if damage != "gone":
+        operations.delete_generation(live, 1)
+    operations.deactivate(live)
 
 
 def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:

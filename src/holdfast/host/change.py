@@ -62,7 +62,10 @@ def read_wanted(manifest: bytes, origin: bytes | None, *, what: str) -> Wanted:
     Raises:
         HoldfastError: it is damaged; ``what`` names it.
     """
-    document: JSON = json.loads(origin) if origin else {}
+    try:
+        document: JSON = json.loads(origin) if origin else {}
+    except ValueError as error:
+        raise DecodeError(f"{what} is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise DecodeError(f"{what} must be an object")
     read = read_manifest(manifest, what=what)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from holdfast.base.atomic import sync_directory, write_atomically
+from holdfast.base.codec import DecodeError
 from holdfast.base.digests import Digest, digest_bytes
 from holdfast.base.errors import HoldfastError, explain_os_errors
+from holdfast.base.events import message
 from holdfast.base.records import dataclass
 from holdfast.host.change import Wanted, read_wanted
 from holdfast.host.state import State, current_generation
@@ -96,18 +99,31 @@ class Generations:
             origin = None
             with suppress(FileNotFoundError):
                 origin = (directory / "wanted.json").read_bytes()
-        return read_wanted(manifest, origin, what=str(directory))
+        try:
+            return read_wanted(manifest, origin, what=str(directory))
+        except DecodeError as error:
+            raise DecodeError(
+                f"generation {number} is damaged: {error.brief}",
+                resolution=f"Switch to what is wanted, which makes a new one; then `holdfast generations delete {number}` forgets this one.",
+            ) from None
+
+    def _readable(self) -> Iterator[tuple[int, Wanted]]:
+        """All in order but for damaged ones, of which people are told."""
+        for number in self.numbers():
+            try:
+                yield number, self.read(number)
+            except DecodeError as error:
+                message(error.brief, level="warning")
 
     def list(self) -> tuple[Generation, ...]:
-        """All of them, in order.
+        """All of them, in order, without those that are damaged.
 
         Raises:
-            HoldfastError: one is damaged.
+            HoldfastError: one cannot be read.
         """
         found: list[Generation] = []
         pending = self.pending()
-        for number in self.numbers():
-            wanted = self.read(number)
+        for number, wanted in self._readable():
             found.append(
                 Generation(
                     number,
@@ -128,11 +144,8 @@ class Generations:
         """
         data = write_manifest(wanted.manifest)
         digest = digest_bytes(data)
-        for number in reversed(self.numbers()):
-            if manifest_digest(self.read(number).manifest) == digest:
-                break
-        else:
-            number = self.number_for(wanted)
+        same = [number for number, known in self._readable() if manifest_digest(known.manifest) == digest]
+        number = same[-1] if same else self.number_for(wanted)
         directory = self._path / str(number)
         with explain_os_errors(f"write generation {number}"):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)

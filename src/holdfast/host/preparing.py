@@ -9,6 +9,7 @@ from dataclasses import field, replace
 from pathlib import Path
 
 from holdfast.base.digests import Digest, digest_bytes
+from holdfast.base.errors import HoldfastError
 from holdfast.base.records import dataclass
 from holdfast.host import packages
 from holdfast.host import state as places
@@ -80,10 +81,7 @@ def prepare(live: Live, request: Request) -> Prepared:
     if request.only is not None:
         limited = tuple(step for step in plan.secrets if step.path in request.only)
         plan = replace(plan, actions=_limited(plan.actions, request.only), secrets=limited)
-    previous = None
-    if state is not None and state.active:
-        same = manifest is not None and manifest_digest(manifest) == state.manifest
-        previous = manifest if same else Generations(home, state).read(state.generation).manifest
+    previous, unknown = _previous(home, state, manifest)
     content = Contents(plan.contents, live.root, live.blobs)
     arranged = arrange(
         plan,
@@ -98,7 +96,21 @@ def prepare(live: Live, request: Request) -> Prepared:
     if request.kind == "try":
         arranged = as_trial(arranged, live, state, change)
     warnings = warn_of_distribution(live, manifest) if manifest else ()
-    return _assemble(request, arranged, facts, state, change, warnings)
+    return _assemble(request, arranged, facts, state, change, (*warnings, *unknown))
+
+
+def _previous(
+    home: Path, state: State | None, manifest: Manifest | None
+) -> tuple[Manifest | None, tuple[str, ...]]:
+    """What the current generation says; None and a warning where it cannot be read: that must not be the end of all changes."""
+    if state is None or not state.active:
+        return None, ()
+    if manifest is not None and manifest_digest(manifest) == state.manifest:
+        return manifest, ()
+    try:
+        return Generations(home, state).read(state.generation).manifest, ()
+    except HoldfastError as error:
+        return None, (f"what the current generation says of its units is not known: {error.brief}",)
 
 
 def _jobs_beside(live: Live, request: Request, manifest: Manifest | None) -> tuple[UnitJob, ...]:

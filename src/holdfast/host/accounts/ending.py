@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
+from holdfast.base.codec import DecodeError
 from holdfast.base.records import dataclass
 from holdfast.host.files.nodes import Folder
 from holdfast.host.files.rooted import RootDirectory
@@ -45,10 +47,13 @@ def read_ending(root: RootDirectory, manifest: Manifest, state: State) -> Ending
 
     Raises:
         OSError: the root cannot be read.
-        HoldfastError: the manifest of the current generation is damaged.
+        HoldfastError: the manifest of the current generation is of a newer version.
     """
     data = root.read(f"{generation_path(state.generation)}/manifest.json")
-    old = read_manifest(data, what="the current generation") if data is not None else None
+    old: Manifest | None = None
+    if data is not None:
+        with suppress(DecodeError):  # then nothing is known to end
+            old = read_manifest(data, what="the current generation")
     units: set[str] = set()
     trees: set[str] = set()
     for name, unit in old.units.items() if old else ():
