@@ -65,6 +65,7 @@ def test_documents_for_machines_have_the_keys_that_the_page_names(
     assert result("deactivate") == planned | changing
 
 
+@pytest.mark.slow
 def test_a_failure_of_a_machine_is_in_its_document(holdfast: CommandLine, tmp_path: Path) -> None:
     root = str(make_root(tmp_path / "root"))
     assert holdfast("generations", "show", "7", "--json", "--root", root) == 1

@@ -71,6 +71,7 @@ def test_another_machine_does_not_become_this_one(holdfast: CommandLine, tmp_pat
     )
 
 
+@pytest.mark.slow
 def test_what_a_definition_warns_of_is_told(holdfast: CommandLine, tmp_path: Path, root: Path) -> None:
     write_project(tmp_path, BODY + '\nm.warn("mind the gap")')
     assert holdfast("plan", "--root", str(root), "--json") == 0, holdfast.err

@@ -104,6 +104,7 @@ def test_interruption_is_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert capsys.readouterr().err.strip().startswith("Interrupted.")
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_failure_of_ours() -> None:
     """More than a pipe holds, read by nobody."""
     pipeline = f"{HOLDFAST} options | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}"
@@ -119,7 +120,12 @@ def test_a_closed_pipe_is_no_failure_of_ours() -> None:
         ("--version 2>&-", 0, "holdfast"),
         ("--version <&- >&- 2>&-", 0, ""),
         ("--version >/dev/full", 1, "error: cannot write what is to be told: No space left on device"),
-        ("options >/dev/full", 1, "error: cannot write what is to be told: No space left on device"),
+        pytest.param(
+            "options >/dev/full",
+            1,
+            "error: cannot write what is to be told: No space left on device",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_nowhere_to_write_to(words: str, code: int, told: str) -> None:

@@ -118,7 +118,7 @@ def test_advice_is_for_whoever_is_not_there(machine: Machine, tmp_path: Path) ->
 
 
 def test_a_flood_on_stderr_is_not_kept(machine: Machine) -> None:
-    found = ask(machine("yes 0123456789 | head -n 20000 >&2; exit 1"))
+    found = ask(machine("yes 0123456789 | head -n 12000 >&2; exit 1"))
     assert found.state == "failed"
     assert len(found.details) < 100_000
 

@@ -114,6 +114,7 @@ def test_a_unit_that_never_begins_is_told(run: Run, monkeypatch: pytest.MonkeyPa
         follow(run)
 
 
+@pytest.mark.slow
 def test_without_inotify_and_pidfd(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(number: int) -> int:
         raise OSError(38, "Function not implemented")
@@ -129,6 +130,7 @@ def test_without_inotify_and_pidfd(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         assert following.wait_for_end(run, 20)
 
 
+@pytest.mark.slow
 def test_it_does_not_burn_the_processor(run: Run) -> None:
     with worker(run, "time.sleep(1.0); run.finish(Result(0, None, (), None))"):
         while not run.has_begun:
@@ -171,6 +173,7 @@ def test_a_number_given_again_is_not_taken_for_the_worker(run: Run) -> None:
     assert run.process is None
 
 
+@pytest.mark.slow
 def test_old_runs_go_and_the_last_stays(tmp_path: Path) -> None:
     home = tmp_path / "holdfast"
     made: list[Run] = []

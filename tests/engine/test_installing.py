@@ -152,6 +152,7 @@ def test_the_whole_engine_runs_isolated(engine_file: Path, tmp_path: Path) -> No
     assert done.digest[7:19] in said
 
 
+@pytest.mark.slow
 def test_the_archive_itself_is_a_command(engine_file: Path) -> None:
     said = run([sys.executable, "-I", "-S", engine_file, "version", "--json"]).text
     assert '"version": "0.0.test"' in said

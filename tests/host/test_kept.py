@@ -89,7 +89,7 @@ def test_a_crash_after_the_commit_leaves_nothing_for_ever(root: Path) -> None:
     switch(root, BOTH)
     crash = 0
     while in_a_child(root, lambda live: operations.switch(live, Wanted(ONE)), crash_at=crash):
-        crash += 5
+        crash += 9
         with open_live(root, blobs=blobs_of()) as live:
             operations.switch(live, Wanted(ONE))
             assert _name("issue\n") not in _kept(root)

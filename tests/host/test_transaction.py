@@ -328,7 +328,7 @@ def _comparable(what: Machine) -> Machine:
 
 
 _points = st.lists(st.integers(0, 40), min_size=2, max_size=2)
-_bounded = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_bounded = settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_a_crash_anywhere_in_any_change() -> None:

@@ -47,7 +47,7 @@ _roots = st.dictionaries(
     _paths, st.one_of(_texts, st.none(), st.sampled_from(["->/srv/a", "->.."])), max_size=5
 )
 
-_bounded = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_bounded = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 _thorough = settings(_bounded, max_examples=200)
 
 
