@@ -204,6 +204,19 @@ def test_a_damaged_generation_is_not_the_end_of_all_changes(live: Live, damage: 
     operations.deactivate(live)
 
 
+def test_kept_content_that_is_damaged_is_named(live: Live) -> None:
+    (live.path / "etc/motd").write_text("of somebody else")
+    operations.switch(live, _motd("one"))
+    (kept,) = (live.path / HOME / "kept").iterdir()
+    kept.write_text("x")
+    with pytest.raises(HoldfastError, match=f"replaced is damaged: /{HOME}/kept/{kept.name}") as caught:
+        operations.deactivate(live)
+    assert "backup" in caught.value.resolution and (live.path / "etc/motd").read_text() == "one"
+    kept.write_text("of somebody else")
+    operations.deactivate(live)
+    assert (live.path / "etc/motd").read_text() == "of somebody else"
+
+
 def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:
     operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
     operations.deactivate(live)

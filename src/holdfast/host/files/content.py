@@ -41,9 +41,16 @@ class Contents:
         if data is not None:
             write_all(file, data)
             return
+        kept = f"{places.KEPT}/{hex_of(digest)}"
         try:
-            with self._root.open(f"{places.KEPT}/{hex_of(digest)}") as stream:
+            with self._root.open(kept) as stream:
                 found = copy_into(stream, file)
+            if found != digest:
+                raise HoldfastError(
+                    f"what is kept of a file that was replaced is damaged: {kept} reads as {found}",
+                    resolution="Put it back from a backup: its name is the SHA-256 of its content.",
+                )
+            return
         except FileNotFoundError:
             with self._blobs(digest) as stream:
                 found = copy_into(stream, file)
