@@ -126,6 +126,23 @@ def test_what_a_secret_replaces_survives_a_power_loss_before_it_was_held(tmp_pat
 
 
 @pytest.mark.usefixtures("plain")
+def test_a_secret_is_durable_before_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_root(tmp_path / "root", {"data/x": ""})
+    synced: set[int] = set()
+    fsync = os.fsync
+
+    def note(file: int) -> None:
+        fsync(file)
+        if not (root / HOME / "state.json").exists() and (root / "data/token").exists():
+            synced.add(os.fstat(file).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with open_live(root, blobs=blobs_of(b"encrypted")) as live:
+        operations.switch(live, _with_secret("/data/token"))
+    assert (root / "data").stat().st_ino in synced
+
+
+@pytest.mark.usefixtures("plain")
 def test_a_secret_whose_directory_is_not_there_yet_is_taken_back(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     wanted = _with_secret("/srv/new/token")

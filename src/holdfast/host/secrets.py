@@ -95,6 +95,9 @@ def _put(step: DecryptSecret, live: Live) -> None:
         finally:
             os.close(file)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(
+            directory
+        )  # it may be the only change on its file system, which nobody else syncs before the commit
     if step.noted:
         mark(live, step.path, step.source, plain)
 
