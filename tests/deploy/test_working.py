@@ -221,3 +221,19 @@ def test_a_lost_answer_to_confirm_is_asked_for(
     *) cat {tmp_path}/waits;;
     esac"""
     assert ask(machine(script), "switch", confirm=60).state == state
+
+
+def test_an_engine_that_cannot_be_installed_says_why(machine: Machine, tmp_path: Path) -> None:
+    absent = FOUND.replace("engine=yes", "engine=no")
+    told = json.dumps(
+        {"event": "failed", "brief": "the disk is full", "resolution": "Free some.", "exit_code": 1}
+    )
+    events = json.dumps(
+        {"event": "stage-ended", "stage": 1, "title": "x", "seconds": 1, "failed": True, "note": ""}
+    )
+    found = ask(machine(saying(tmp_path, "", f"{events}\n{told}", 1), absent))
+    assert (found.state, found.brief, found.details) == ("failed", "the disk is full", "")
+    found = ask(machine(saying(tmp_path, "", "mkdir: Read-only file system", 1), absent))
+    assert "installing the engine on bad failed" in found.brief
+    assert found.details == "mkdir: Read-only file system"
+    assert "/var/lib/holdfast/engine" in found.resolution

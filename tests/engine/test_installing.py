@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import py_compile
 import stat
 import sys
 from pathlib import Path
@@ -129,6 +130,16 @@ def test_somebody_elses_command_stays(machine: Machine) -> None:
     machine.launcher.write_text("#!/bin/sh\necho mine\n")
     machine.install("1")
     assert "mine" in machine.launcher.read_text()
+
+
+def test_a_disk_that_is_full_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object, **_more: object) -> None:
+        raise OSError("os.write() didn't write the full pyc file")  # as importlib does
+
+    monkeypatch.setattr(py_compile, "compile", full)
+    with pytest.raises(HoldfastError, match="the disk is full"):
+        machine.install("1")
+    assert machine.engines() == set()
 
 
 def test_the_authors_own_command_is_no_somebody_elses(machine: Machine) -> None:

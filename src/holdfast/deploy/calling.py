@@ -16,7 +16,7 @@ from holdfast.deploy.results import UnreachableError
 from holdfast.deploy.transport import Ran, Transport, read_all, run_script
 from holdfast.engine.archive import Engine
 from holdfast.engine.exits import Exit
-from holdfast.engine.launch import install_script
+from holdfast.engine.launch import ENGINE_HOME, install_script
 
 _GOOD = frozenset({Exit.DONE, Exit.PENDING})
 _FAILURES = frozenset(Exit) - _GOOD - {Exit.NO_ENGINE, Exit.NO_PYTHON}
@@ -106,7 +106,14 @@ def install(transport: Transport, engine: Engine) -> int:
     """
     ran = run_script(transport, install_script(engine.hex), stdin=engine.path.read_bytes())
     if ran.code != 0:
-        raise plain_failure(f"installing the engine on {transport.name}", ran.code, ran.errors)
+        listening = Listening(lambda _event: None)  # an engine that came to run tells of its failure as ever
+        for line in ran.errors:
+            listening(line.encode())
+        if listening.failed is not None:
+            raise error_of(listening.failed)
+        error = plain_failure(f"installing the engine on {transport.name}", ran.code, tuple(listening.others))
+        error.resolution = error.resolution or f"It goes below {ENGINE_HOME}: look at that file system there."
+        raise error
     return engine.size
 
 

@@ -59,8 +59,8 @@ def probe(transport: Transport, engine_hex: str, *, packages: bool = False) -> P
     except KeyError:
         raise UnreachableError(
             f"{transport.name} does not answer as a Unix machine does",
-            details="\n".join(ran.errors),
-            resolution="Its user needs a shell that runs commands, and that prints nothing by itself.",
+            details="\n".join((*ran.errors, f"Its shell ended with exit code {ran.code}.")),
+            resolution=f"Its user needs a shell that runs commands: try `ssh {transport.name} true`.",
         ) from None
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import py_compile
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from holdfast.base.atomic import replace_link, sync_directory, sync_file_system, write_atomically
@@ -112,13 +112,17 @@ def _put_in_place(place: Path, contents: Mapping[str, bytes], about: About) -> N
 def _compile(new: Path, place: Path) -> None:
     """Never checked against its source, which never changes: one stat(2) less for each module at every start."""
     for path in new.rglob("*.py"):
-        with suppress(py_compile.PyCompileError):  # a module for a newer Python than the machine's
+        try:
             py_compile.compile(
                 str(path),
                 dfile=str(place / path.relative_to(new)),
                 doraise=True,
                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
             )
+        except py_compile.PyCompileError:
+            pass  # a module for a newer Python than the machine's
+        except OSError as error:  # importlib says by a text alone that not all could be written
+            raise OSError(error.errno or errno.ENOSPC, os.strerror(error.errno or errno.ENOSPC)) from None
 
 
 def _current(home: Path) -> str | None:
