@@ -56,19 +56,24 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[FEW] = "1"
     if "not system" in str(config.getoption("markexpr")):
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-        _spare_the_disk()
+        _spare_the_disk(config)
 
 
 def pytest_collection_finish() -> None:
     gc.freeze()  # thousands of tests stay to the end: nobody need look for garbage among them
 
 
-def _spare_the_disk() -> None:
-    """The fast suite cuts no power, and would spend a third of its time waiting for disks: it works in memory where there is room."""
+def _spare_the_disk(config: pytest.Config) -> None:
+    """The fast suite cuts no power, and would spend a third of its time waiting for disks.
+
+    It works in memory where there is room for that, and leaves nothing there. With TMPDIR set, that is where it works and what it leaves.
+    """
     if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK):
         free = os.statvfs(_MEMORY)
         if free.f_bavail * free.f_frsize > _MEMORY_BYTES:
-            os.environ["TMPDIR"] = tempfile.tempdir = _MEMORY
+            directory = tempfile.mkdtemp(prefix="holdfast-tests-", dir=_MEMORY)
+            os.environ["TMPDIR"] = tempfile.tempdir = directory
+            config.add_cleanup(lambda: shutil.rmtree(directory))
 
     def check(descriptor: int) -> None:
         os.fstat(descriptor)
