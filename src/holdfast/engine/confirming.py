@@ -97,7 +97,10 @@ def around(place: Place, live: Live, seconds: int | None, *, answers: bool) -> G
     except StuckError:
         raise
     except BaseException:
-        _end(place, home)
+        if operations.status(live).generation == previous:
+            _end(place, home)
+        else:  # it was committed, and nobody waits for its confirmation
+            take_back(place, live)
         raise
     if waiting.change is None or waiting.change.empty:
         _end(place, home)
