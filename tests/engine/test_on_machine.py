@@ -264,6 +264,14 @@ def test_a_change_that_nobody_confirms_is_taken_back(target: Target) -> None:
     )
     machine.fail("test -e /var/lib/holdfast/host/unconfirmed.json")
 
+    # Whoever is cut off by what a killed run has done so far can run no next command.
+    target.background("switch", target.slow("3", 60), "--confirm", "600")
+    machine.succeed(f"kill -9 $(systemctl show -P MainPID {SWITCH_UNIT})")
+    machine.wait_until_succeeds("test ! -e /var/lib/holdfast/host/unconfirmed.json", timeout=60)
+    target.wait_for_unit_to_end()
+    assert "interrupted" not in target.said("status")
+    machine.fail(f"test -e /etc/systemd/system/{EARLY_UNIT}")
+
 
 def test_a_generation_for_the_next_boot(target: Target) -> None:
     machine = target.machine

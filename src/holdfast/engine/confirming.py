@@ -105,8 +105,8 @@ def around(place: Place, live: Live, seconds: int | None, *, answers: bool) -> G
     if waiting.change is None or waiting.change.empty:
         _end(place, home)
         return
+    _start_timer(place, live, seconds, waiting.change.generation)
     waiting.note = confirmation.wait(home, waiting.change.generation, previous, seconds)
-    _start_timer(place, live, seconds, waiting.note)
 
 
 def confirm(options: argparse.Namespace, style: Style) -> Outcome:
@@ -132,13 +132,19 @@ def confirm(options: argparse.Namespace, style: Style) -> Outcome:
 
 
 def expire(options: argparse.Namespace, style: Style) -> Outcome:
-    """`holdfast expire`: what the timer runs."""
+    """`holdfast expire`: what the timer runs; without a generation, what systemd runs when the change's own process has ended.
+
+    Where that was killed, its change may be made, or half made, and no timer runs for it.
+    """
     demand_root("take back a change")
     place = Place(options.root)
     with place.live() as live:
         home = home_path(live)
         note = confirmation.read(home)
-        if note is None or note.generation != options.generation:
+        is_meant = note is not None and (
+            note.until == 0 if options.generation is None else note.generation == options.generation
+        )
+        if not is_meant:
             return Outcome(None, ("Nothing waits to be confirmed any more.",))
         result = take_back(place, live)
     return Outcome(None, tuple(report.render_result(result, style)) if result else ())
@@ -208,7 +214,7 @@ def _end(place: Place, home: Path) -> None:
         run(["systemctl", "stop", CONFIRM_TIMER], check=False)
 
 
-def _start_timer(place: Place, live: Live, seconds: int, note: Unconfirmed) -> None:
+def _start_timer(place: Place, live: Live, seconds: int, generation: int | None) -> None:
     argv = [
         *("systemd-run", "--quiet", "--collect", f"--unit={CONFIRM_UNIT}"),
         "--description=Take back what nobody confirmed",
@@ -218,7 +224,7 @@ def _start_timer(place: Place, live: Live, seconds: int, note: Unconfirmed) -> N
             "--property=SyslogIdentifier=holdfast",
             "--setenv=LC_ALL=C.UTF-8",
         ),
-        *("--", *detached.engine_command(), "expire", f"--generation={note.generation}"),
+        *("--", *detached.engine_command(), "expire", f"--generation={generation}"),
     ]
     try:
         run(["systemctl", "stop", CONFIRM_TIMER], check=False)

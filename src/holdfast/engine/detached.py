@@ -171,8 +171,16 @@ def _systemd_run(started: Run) -> list[str]:
         "--description=Change by Holdfast",
     ]
     argv += [f"--property={text}" for text in _PROPERTIES]
+    if any(word.startswith("--confirm") for word in started.request.arguments):
+        # Whoever is cut off by a change whose process was killed could not even run the next command.
+        argv += [f"--property=ExecStopPost={' '.join(map(_quoted, (*engine_command(), 'expire')))}"]
     argv += [f"--setenv={name}={os.environ[name]}" for name in _PASSED_ON if os.environ.get(name)]
     return [*argv, "--setenv=LC_ALL=C.UTF-8", "--", *engine_command(), "work", str(started.directory)]
+
+
+def _quoted(word: str) -> str:
+    """As in systemd.service(5), "Command lines"."""
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$") + '"'
 
 
 def _busy(other: str) -> BusyError:
