@@ -18,6 +18,7 @@ from holdfast.base.codec import (
     decode_json,
     encode,
     json_schema,
+    json_text,
     pretty_json,
 )
 from tests.examples import at_most
@@ -249,3 +250,10 @@ def test_what_is_no_utf8_is_still_json(dumps: Callable[[object], bytes]) -> None
     data = dumps({name: name})
     assert json.loads(data) == {name: name}
     assert json.loads(data.decode()) == {name: name}  # it is UTF-8 itself
+
+
+def test_half_a_character_does_not_keep_a_result_from_being_written() -> None:
+    """A name of a file that is not UTF-8, or what a machine says of itself."""
+    assert json_text({"b": "é", "a": 1}) == '{\n  "a": 1,\n  "b": "é"\n}'
+    text = json_text({"a": "é\udcff"})
+    assert json.loads(text.encode()) == {"a": "é\udcff"}

@@ -78,6 +78,8 @@ def test_what_a_shell_prints_when_it_starts_is_passed_over(
         '{"lines": [], "result"',
         '{"result": 1, "lines": 5}',
         b"\xff\xfe",
+        '{"result": NaN, "lines": []}',
+        '{"result": -Infinity, "lines": []}',
         "null",
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,23 @@ def test_what_a_machine_says_never_becomes_code() -> None:
         _demand_no_code(made.text)
     _demand_no_code(describe_taken_over({f"/{HOSTILE}": BlobFile(digest_bytes(b""))}, tool="System Manager"))
     _demand_no_code(describe_taken_over({f"/{HOSTILE}": Link(HOSTILE)}, tool="System Manager"))
+
+
+def test_contents_that_make_no_sense_are_left_out() -> None:
+    fine = FoundFile("", 1, "0600", "root", "root", "not from a package", text="x")
+    wrong = (
+        replace(fine, mode="rw-r--r--"),
+        replace(fine, mode="-1"),
+        replace(fine, text="\ud800"),
+        replace(fine, text=None, base64="="),
+        replace(fine, text=None, base64="é"),
+        replace(fine, text=None),
+    )
+    files = {"/etc/fine": fine, **{f"/etc/wrong{number}": file for number, file in enumerate(wrong)}}
+    found = Inventory(INVENTORY_VERSION, {"ID": "debian", "VERSION_CODENAME": "trixie"}, "", files=files)
+    made = describe(found, "web1", target=None, command=COMMAND)
+    assert set(made.files) == {"files/etc/fine"}
+    assert sum("makes no sense" in note for note in made.notes) == len(wrong)
 
 
 def _demand_no_code(text: str) -> None:

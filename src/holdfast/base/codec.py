@@ -42,6 +42,18 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def json_text(value: JSON) -> str:
+    """Plain data for whoever reads our output: keys sorted, indented, without a newline at the end. Half a surrogate pair, such as a
+    name of a file that is not UTF-8, makes it ASCII: it cannot be written otherwise.
+    """
+    text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, sort_keys=True, indent=2)
+    return text
+
+
 def encode(value: object) -> JSON:
     """Plain data of ``value``; fields that equal their default are left out (``kind`` never is)."""
     if isinstance(value, enum.Enum):

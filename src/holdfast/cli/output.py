@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from holdfast.base.codec import JSON
+from holdfast.base.codec import JSON, json_text
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def write_json(value: JSON) -> None:
     """One document, keys sorted, indented, with a newline at the end."""
-    click.echo(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False))
+    click.echo(json_text(value))
 
 
 def every_field(report: DataclassInstance) -> dict[str, JSON]:

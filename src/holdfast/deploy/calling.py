@@ -167,7 +167,12 @@ def last_object(said: bytes, *names: str) -> dict[str, JSON] | None:
 
 def _object(data: bytes) -> dict[str, JSON] | None:
     try:
-        found: object = json.loads(data)
+        found: object = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, JSON]", found) if isinstance(found, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    """Python's parser takes NaN and Infinity, which no other does: they would get into our own documents."""
+    raise ValueError(constant)

@@ -10,7 +10,7 @@ import textwrap
 import traceback
 from collections.abc import Iterable
 
-from holdfast.base.codec import JSON
+from holdfast.base.codec import JSON, json_text
 from holdfast.base.errors import HoldfastError
 from holdfast.base.event_lines import JsonLines, PlainLines
 from holdfast.base.events import Listener
@@ -38,7 +38,7 @@ def write_error_line(line: str) -> None:
 
 
 def write_json(value: JSON) -> None:
-    sys.stdout.write(json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:

@@ -240,7 +240,10 @@ class _Describing:
                 self.note(f"{path}: a file of such a name cannot be kept beside the definition")
                 continue
             content = _content(file)
-            if content is None or not (_sound(file.user) and _sound(file.group)):
+            if content is None or not re.fullmatch("[0-7]{3,4}", file.mode):
+                self.note(f"{path}: what it says of its content or mode makes no sense")
+                continue
+            if not (_sound(file.user) and _sound(file.group)):
                 self.note(f"{path}: it belongs to {file.user}:{file.group}, which cannot be declared")
                 continue
             executable = bool(int(file.mode, 8) & 0o100)
@@ -330,9 +333,12 @@ def _is_below_root(path: str) -> bool:
 
 
 def _content(file: FoundFile) -> bytes | None:
-    if file.text is not None:
-        return file.text.encode()
-    return None if file.base64 is None else base64.b64decode(file.base64)
+    try:
+        if file.text is not None:
+            return file.text.encode()
+        return None if file.base64 is None else base64.b64decode(file.base64, validate=True)
+    except ValueError:  # the machine may say anything
+        return None
 
 
 def system_name(inventory: Inventory, target: str | None) -> str:
