@@ -17,7 +17,7 @@ from holdfast.host.accounts.tables import Accounts
 from holdfast.host.files import rooted
 from holdfast.host.files.nodes import Folder
 from holdfast.host.files.rooted import RootDirectory
-from holdfast.manifest.model import User
+from holdfast.manifest.model import Group, User
 from tests.host.roots import a_manifest, make_root, run, snapshot
 
 HOLDFAST = "/var/lib/holdfast"
@@ -62,6 +62,24 @@ def test_an_account_whose_files_are_there_is_locked(tmp_path: Path, path: str) -
     assert (root / path).read_text() == "mine"
     assert not (root / "home/ann/.ssh/authorized_keys").exists()
     assert (root / "home/ann").stat().st_uid == 1000
+
+
+def test_an_account_that_is_locked_stays_when_another_one_goes(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    run(a_manifest(users={"ann": User(), "bob": User()}, groups={"team": Group()}), root)
+    (root / "srv").mkdir()
+    for number, gid in ((1001, 1001), (1002, 1002), (0, 1000)):  # ann, bob, team
+        file = root / f"srv/{number}"
+        file.write_text("x")
+        os.chown(file, number, gid)
+    run(a_manifest(users={"bob": User()}), root)
+    run(a_manifest(), root)
+    run(a_manifest(users={"eve": User()}), root)
+    run(a_manifest(), root)  # only eve is looked for, who has nothing
+    names = [line.split(":")[0] for line in (root / "etc/passwd").read_text().split("\n")]
+    assert {"ann", "bob"} <= set(names) and "eve" not in names
+    groups = [line.split(":")[0] for line in (root / "etc/group").read_text().split("\n")]
+    assert {"ann", "bob", "team"} <= set(groups) and "eve" not in groups
 
 
 def test_what_is_found(tmp_path: Path) -> None:

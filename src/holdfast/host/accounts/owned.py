@@ -80,7 +80,15 @@ class _Looking:
         self._incomplete = ""
 
     def owned(self) -> Owned:
-        return Owned(self._uids, frozenset(self._gids), self._processes, self._homes, self._incomplete)
+        return Owned(
+            self._uids,
+            frozenset(self._gids),
+            self._processes,
+            self._homes,
+            self._incomplete,
+            self._wanted_uids,
+            self._wanted_gids,
+        )
 
     def home(self, path: str, uid: int, skeleton: Mapping[str, Node]) -> None:
         """Note a home that is as we made it; anything else in it is found like any other file."""

@@ -34,12 +34,17 @@ class Owned:
     """Homes by uid in which there is nothing but what we put there when we made them; they are not counted as owned."""
     incomplete: str = ""
     """Why not every place was looked at, in words; then nobody is known to own nothing."""
+    looked_for_uids: frozenset[int] | None = field(default=None, compare=False)
+    """Whom was looked for: of others nothing is known. None: everybody."""
+    looked_for_gids: frozenset[int] | None = field(default=None, compare=False)
 
     def nothing_of_user(self, uid: int) -> bool:
-        return not self.incomplete and uid not in self.uids
+        known = self.looked_for_uids is None or uid in self.looked_for_uids
+        return known and not self.incomplete and uid not in self.uids
 
     def nothing_of_group(self, gid: int) -> bool:
-        return not self.incomplete and gid not in self.gids
+        known = self.looked_for_gids is None or gid in self.looked_for_gids
+        return known and not self.incomplete and gid not in self.gids
 
 
 def to_look_for(
