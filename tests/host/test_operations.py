@@ -217,6 +217,20 @@ def test_kept_content_that_is_damaged_is_named(live: Live) -> None:
     assert (live.path / "etc/motd").read_text() == "of somebody else"
 
 
+@pytest.mark.parametrize("used", [False, True])
+def test_the_home_of_an_account_that_was_there_before_goes_unless_it_is_used(live: Live, used: bool) -> None:
+    passwd = live.path / "etc/passwd"
+    passwd.write_text(f"{passwd.read_text()}jue:x:1000:1000::/home/jue:/bin/bash\n")
+    before = snapshot(live.path, without=("/var/lib/holdfast",))
+    operations.switch(live, Wanted(a_manifest(users={"jue": User()})))
+    operations.switch(live, Wanted(a_manifest(users={"jue": User(comment="J")})))
+    if used:
+        (live.path / "home/jue/mine").write_text("")
+    operations.deactivate(live)
+    assert (live.path / "home/jue/.profile").exists() == used
+    assert used or snapshot(live.path, without=("/var/lib/holdfast",)) == before
+
+
 def test_ids_are_not_used_again_after_everything_was_given_back(live: Live) -> None:
     operations.switch(live, Wanted(a_manifest(users={"ann": User()})))
     operations.deactivate(live)

@@ -85,6 +85,8 @@ class AccountRecord:
     """Groups that named the account already before it was created."""
     subids: bool = False
     """Its lines in subuid(5) and subgid(5) are ours."""
+    home: str = ""
+    """Where we made the home of an account that was there before us: with nothing of its owner's in it, it goes again."""
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,9 @@ class _Settling:
                     del self.users[name]
             elif not old.made:
                 self.now = retiring.release(self.now, name, old)
+                nodes = self.owned.homes.get(old.uid) if self.owned else None
+                if nodes is not None and old.home in nodes:
+                    self.leftovers.update(nodes)
                 del self.users[name]
             else:
                 self._retire(name, old, lines)

@@ -38,19 +38,20 @@ def read_owned(
     managed: Mapping[str, Node],
     skeleton: Mapping[str, Node],
     ending: Ending = NOTHING_ENDS,
+    homes: frozenset[int] = frozenset(),
     seconds: float = SECONDS,
 ) -> Owned:
     """Look until something was found for each of ``uids`` and ``gids``, or everywhere.
 
     ``managed`` are paths of ours, by what they are: they go by themselves. A home that holds nothing but ``skeleton`` and them is not counted,
-    but listed. What is ``ending`` is not counted either. Homes are looked at first: as a rule, that ends the search.
+    but listed; so are those of ``homes``, for which nothing else is looked for. What is ``ending`` is not counted either. Homes are looked at first: as a rule, that ends the search.
 
     Raises:
         OSError: the root cannot be read.
     """
     work = _Looking(root, uids, gids, managed, ending, time.monotonic() + seconds)
     for record in accounts.passwd.records():
-        if record[2].isdigit() and int(record[2]) in uids:
+        if record[2].isdigit() and int(record[2]) in uids | homes:
             work.home(record[5], int(record[2]), skeleton)
     work.running()
     work.everywhere()

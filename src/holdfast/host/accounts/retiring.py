@@ -73,6 +73,17 @@ def to_look_for(
     return frozenset(gone_users), frozenset(gone_groups)
 
 
+def homes_to_look_at(accounts: Accounts, state: State | None, users: Iterable[str]) -> frozenset[int]:
+    """Numbers of accounts that were there before us, that nobody declares any more, and whose home we made."""
+    known, declared = accounts.uids(), set(users)
+    records: Mapping[str, AccountRecord] = state.users if state else {}
+    return frozenset(
+        record.uid
+        for name, record in records.items()
+        if record.home and name not in declared and known.get(name) == record.uid
+    )
+
+
 def lines_of(accounts: Accounts, name: str) -> AccountLines | None:
     passwd = accounts.passwd.find(name)
     return None if passwd is None else AccountLines(passwd, accounts.shadow.find(name) or ())

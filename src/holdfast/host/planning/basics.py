@@ -11,7 +11,7 @@ from holdfast.base.records import dataclass
 from holdfast.host.accounts.access import read_access
 from holdfast.host.accounts.ending import read_ending
 from holdfast.host.accounts.owned import read_owned
-from holdfast.host.accounts.retiring import Owned, to_look_for
+from holdfast.host.accounts.retiring import Owned, homes_to_look_at, to_look_for
 from holdfast.host.accounts.tables import FIELDS, Accounts, Ranges
 from holdfast.host.accounts.ways_in import Access
 from holdfast.host.files.nodes import Absent, File, Folder, Node, Symlink
@@ -90,14 +90,17 @@ def read_basics(
     contents: dict[Digest, bytes] = {}
     accounts = Accounts.parse(texts)
     uids, gids = to_look_for(accounts, state, manifest.users, manifest.groups, everything=everything)
-    if uids or any(user.create_home and not user.system for user in manifest.users.values()):
+    homes = homes_to_look_at(accounts, state, manifest.users)
+    if uids or homes or any(user.create_home and not user.system for user in manifest.users.values()):
         _read_skeleton(root, "", skeleton, contents)
     owned = None
-    if state is not None and (uids or gids):
+    if state is not None and (uids or gids or homes):
         managed = {path: root.locate(path).node for path in state.parents}
         managed |= {path: one.node for path, one in state.paths.items()}
         ending = read_ending(root, manifest, state)
-        owned = read_owned(root, accounts, uids, gids, managed=managed, skeleton=skeleton, ending=ending)
+        owned = read_owned(
+            root, accounts, uids, gids, managed=managed, skeleton=skeleton, ending=ending, homes=homes
+        )
     return Basics(
         texts=texts,
         ranges=Ranges.parse(root.read("/etc/login.defs") or b""),

@@ -28,7 +28,7 @@ from holdfast.host.packages import debian
 from holdfast.host.packages.record import PackageState
 from holdfast.host.planning.basics import HOSTS
 from holdfast.host.planning.facts import Facts, Recording, next_generation, record_paths
-from holdfast.host.planning.recording import new_state, remaining_state
+from holdfast.host.planning.recording import new_state, remaining_state, with_homes
 from holdfast.host.planning.wishes import Wishes
 from holdfast.host.state import Adopted, Edited, Managed, State, write_state
 from holdfast.host.steps import DecryptSecret, decrypt_step
@@ -366,7 +366,7 @@ class Planning:
             building=self._recording is None,
         )
         return replace(
-            state,
+            with_homes(state, self.wishes, self.facts.located),
             adopted=self._adopted,
             edited={**untouched, **self._edited},
             packages=self._packages(),

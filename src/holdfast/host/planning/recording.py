@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from holdfast.base.digests import digest_bytes
 from holdfast.host.accounts.declared import Settled
+from holdfast.host.files.nodes import Absent
+from holdfast.host.files.rooted import Located
 from holdfast.host.planning.wishes import Wishes
 from holdfast.host.state import STATE_VERSION, Managed, State
 from holdfast.manifest.document import manifest_digest
@@ -42,6 +45,18 @@ def new_state(
         tasks=old.tasks if old else {},
         built=old.built if old else building,
     )
+
+
+def with_homes(state: State, wishes: Wishes, located: Mapping[str, Located]) -> State:
+    """Note where homes are made for accounts that were there before us."""
+    users = dict(state.users)
+    for name, record in state.users.items():
+        home = wishes.settled.home(name)
+        if not record.made and home in wishes.once and home not in wishes.nodes:
+            place = located[home]
+            if isinstance(place.node, Absent) and not place.blocked:
+                users[name] = replace(record, home=place.real)
+    return replace(state, users=users)
 
 
 def remaining_state(settled: Settled, old: State | None) -> State:
