@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def test_generations_come_and_go(live: Live) -> None:
     assert "1, 2, 3, 4" in caught.value.resolution
     assert operations.prunable_generations(live, 1) == operations.prune_generations(live, 1) == (2, 3)
     assert [one.number for one in operations.generations(live)] == [1, 4]
+    assert all(0 <= time.time() - one.recorded < 600 for one in operations.generations(live))
     assert operations.switch(live, _motd("five")).change.generation == 5
 
 
@@ -220,14 +222,14 @@ def test_kept_content_that_is_damaged_is_named(live: Live) -> None:
 @pytest.mark.parametrize("used", [False, True])
 def test_the_home_of_an_account_that_was_there_before_goes_unless_it_is_used(live: Live, used: bool) -> None:
     passwd = live.path / "etc/passwd"
-    passwd.write_text(f"{passwd.read_text()}jue:x:1000:1000::/home/jue:/bin/bash\n")
+    passwd.write_text(f"{passwd.read_text()}bob:x:1000:1000::/home/bob:/bin/bash\n")
     before = snapshot(live.path, without=("/var/lib/holdfast",))
-    operations.switch(live, Wanted(a_manifest(users={"jue": User()})))
-    operations.switch(live, Wanted(a_manifest(users={"jue": User(comment="J")})))
+    operations.switch(live, Wanted(a_manifest(users={"bob": User()})))
+    operations.switch(live, Wanted(a_manifest(users={"bob": User(comment="B")})))
     if used:
-        (live.path / "home/jue/mine").write_text("")
+        (live.path / "home/bob/mine").write_text("")
     operations.deactivate(live)
-    assert (live.path / "home/jue/.profile").exists() == used
+    assert (live.path / "home/bob/.profile").exists() == used
     assert used or snapshot(live.path, without=("/var/lib/holdfast",)) == before
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field, replace
 
 from holdfast.base.digests import Digest, hex_of
@@ -78,17 +78,27 @@ def read_facts(
         made: Mapping[str, str] = state.tmpfiles if state else {}
         wished = {*wishes.nodes, *wishes.once, *wishes.edits, *wishes.tmpfiles}
         paths = sorted({*wished, *made, *left, *record, *(state.parents if state else ())})
-        # Files that we share with others are changed where they really are.
         shared = {*wishes.edits, *(state.edited if state else ())} - wishes.nodes.keys()
-        located = {path: root.locate(path, follow=path in shared) for path in {*paths, *shared}}
+        located = {path: _locate(root, path, shared) for path in {*paths, *shared}}
         managed = {path: located.get(path) or root.locate(path) for path in state.paths} if state else {}
         gone = _gone(state, managed, {located[path].real: wish.node for path, wish in wishes.nodes.items()})
         if gone:
-            located = {path: root.locate(path, ignoring=gone, follow=path in shared) for path in located}
+            located = {path: _locate(root, path, shared, gone) for path in located}
         kept = root.locate(places.KEPT).names
         shared_before = _read_kept(root, state) if manifest is None else {}
         changed = read_changed(root, state)
     return Facts(basics, located, managed, gone, frozenset(kept), shared_before, changed)
+
+
+def _locate(
+    root: RootDirectory, path: str, shared: Collection[str], ignoring: frozenset[str] = frozenset()
+) -> Located:
+    """Files that we share with others are changed where they really are; a link that leads to none is replaced."""
+    if path in shared:
+        located = root.locate(path, ignoring=ignoring, follow=True)
+        if isinstance(located.node, File):
+            return located
+    return root.locate(path, ignoring=ignoring)
 
 
 def _read_kept(root: RootDirectory, state: State | None) -> dict[str, bytes]:
