@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -257,13 +258,17 @@ def test_status_without_drift() -> None:
 
 
 def test_generations() -> None:
+    midnight = int(time.mktime((2026, 11, 20, 0, 0, 0, 0, 0, -1)))
     table = render_generations(
-        (Generation(9, A, "web"), Generation(10, B, "web", current=True, pending=True))
+        (
+            Generation(9, A, "web", recorded=midnight),
+            Generation(10, B, "web", current=True, pending=True, recorded=midnight + 3660),
+        )
     )
     assert table == [
-        "GENERATION  SYSTEM  MANIFEST",
-        f"9           web     {A[7:19]}",
-        f"10          web     {B[7:19]}  current, at next boot",
+        "GENERATION  RECORDED          SYSTEM  MANIFEST",
+        f"9           2026-11-20 00:00  web     {A[7:19]}",
+        f"10          2026-11-20 01:01  web     {B[7:19]}  current, at next boot",
     ]
 
 

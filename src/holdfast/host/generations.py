@@ -32,6 +32,8 @@ class Generation:
     pending: bool = False
     """It becomes current at the next boot."""
     artifact: Digest | None = None
+    recorded: int = 0
+    """When, in seconds since 1970; of one that came with an image, the time that its build was given."""
 
 
 class Generations:
@@ -132,6 +134,7 @@ class Generations:
                     current=number == self._current,
                     pending=number == pending,
                     artifact=wanted.artifact,
+                    recorded=int((self._path / str(number) / "manifest.json").stat().st_mtime),
                 )
             )
         return tuple(found)

@@ -6,6 +6,7 @@ no file can steer the terminal that its difference is shown on.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import cast
@@ -137,12 +138,13 @@ def render_generations(generations: Sequence[Generation], style: Style = plain) 
     """A table, the newest last."""
     if not generations:
         return ["There are no generations on this machine."]
-    rows = [("GENERATION", "SYSTEM", "MANIFEST", "")]
+    rows = [("GENERATION", "RECORDED", "SYSTEM", "MANIFEST", "")]
     for item in generations:
         marks = [text for text, holds in (("current", item.current), ("at next boot", item.pending)) if holds]
-        rows.append((str(item.number), printable(item.name), item.manifest[7:19], ", ".join(marks)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = ["  ".join([*map(str.ljust, row[:3], widths), row[3]]).rstrip() for row in rows]
+        recorded = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.recorded))
+        rows.append((str(item.number), recorded, printable(item.name), item.manifest[7:19], ", ".join(marks)))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join([*map(str.ljust, row[:4], widths), row[4]]).rstrip() for row in rows]
     marked = [style("good", line) if item.current else line for item, line in zip(generations, lines[1:])]  # noqa: B905 (3.10)
     return [style("heading", lines[0]), *marked]
 
