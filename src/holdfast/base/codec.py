@@ -15,9 +15,12 @@ import enum
 import json
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from holdfast.base.errors import HoldfastError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 JSON = Union[None, bool, int, str, "list[JSON]", "dict[str, JSON]"]
@@ -52,6 +55,11 @@ def json_text(value: JSON) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, sort_keys=True, indent=2)
     return text
+
+
+def every_field(value: DataclassInstance) -> dict[str, JSON]:
+    """A dataclass of plain data as an object that always has the same keys, those with nothing to say too: programs look for them."""
+    return cast("dict[str, JSON]", dataclasses.asdict(value))
 
 
 def encode(value: object) -> JSON:

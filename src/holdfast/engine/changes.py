@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import replace
 
+from holdfast.base.codec import every_field
 from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
 from holdfast.engine import confirming, early, runs
@@ -128,7 +129,7 @@ def boot(options: argparse.Namespace, style: Style) -> Outcome:
             early.remove_if_idle(place.root, home_path(live))
         keep_generations(place, live)
     text = f"Generation {generation.number} becomes current at the next boot."
-    return Outcome(report.every_field(generation), (style("good", text),))
+    return Outcome(every_field(generation), (style("good", text),))
 
 
 def recover(options: argparse.Namespace, style: Style) -> Outcome:
@@ -141,7 +142,7 @@ def recover(options: argparse.Namespace, style: Style) -> Outcome:
     if recovered is None:
         return Outcome({"recovered": None}, ("There is nothing to recover from.",))
     lines = report.render_recovered(recovered, style)
-    return Outcome({"recovered": report.every_field(recovered)}, tuple(lines))
+    return Outcome({"recovered": every_field(recovered)}, tuple(lines))
 
 
 def wanted(options: argparse.Namespace, place: Place, live: Live) -> Wanted:

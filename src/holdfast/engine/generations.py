@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from holdfast.base.codec import JSON, encode, pretty_json
+from holdfast.base.codec import JSON, encode, every_field, pretty_json
 from holdfast.base.errors import HoldfastError
 from holdfast.base.style import Style
 from holdfast.engine.changes import switch_options, wanted
@@ -18,7 +18,7 @@ def list_all(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast generations list`."""
     with Place(options.root).live() as live:
         found = operations.generations(live)
-    result: list[JSON] = [report.every_field(item) for item in found]
+    result: list[JSON] = [every_field(item) for item in found]
     return Outcome(result, tuple(report.render_generations(found, style)))
 
 
@@ -74,7 +74,7 @@ def register(options: argparse.Namespace, style: Style) -> Outcome:
     text = (
         f"Generation {made.number} is recorded; `holdfast generations activate {made.number}` activates it."
     )
-    return Outcome(report.every_field(made), (style("good", text),))
+    return Outcome(every_field(made), (style("good", text),))
 
 
 def prepopulate(options: argparse.Namespace, style: Style) -> Outcome:

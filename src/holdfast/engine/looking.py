@@ -62,6 +62,7 @@ def facts(options: argparse.Namespace, _style: Style) -> Outcome:
 
 def status(options: argparse.Namespace, style: Style) -> Outcome:
     """`holdfast status`."""
+    from holdfast.base.codec import every_field
     from holdfast.engine.exits import Exit
     from holdfast.engine.outcome import Place
     from holdfast.host import operations, report
@@ -78,7 +79,7 @@ def status(options: argparse.Namespace, style: Style) -> Outcome:
         lines = [*lines[:1], about]
     pending = bool(found.drift) or found.interrupted != ""
     return Outcome(
-        {**report.every_field(found), "under_way": working},
+        {**every_field(found), "under_way": working},
         tuple(lines),
         Exit.PENDING if options.detailed_exitcode and pending else Exit.DONE,
     )

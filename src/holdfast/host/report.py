@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import cast
 
-from holdfast.base.codec import JSON, encode
+from holdfast.base.codec import JSON, encode, every_field
 from holdfast.base.style import Kind, Style, plain, printable
 from holdfast.host.change import Change, FileChange
 from holdfast.host.drift import Drift
@@ -189,11 +187,6 @@ def result_json(result: SwitchResult) -> dict[str, JSON]:
     recovered = None if result.recovered is None else every_field(result.recovered)
     ended = None if result.ended is None else every_field(result.ended)
     return {**change_json(result.change), "recovered": recovered, "ended": ended}
-
-
-def every_field(value: object) -> dict[str, JSON]:
-    """A dataclass as an object that always has the same keys, those with nothing to say too: programs look for them."""
-    return cast("dict[str, JSON]", asdict(value))  # type: ignore[call-overload]
 
 
 def _title(change: Change) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from holdfast.base.codec import every_field
 from holdfast.cli.arguments import json_option
 from holdfast.cli.diagnosis import diagnose
-from holdfast.cli.output import every_field, write_json
+from holdfast.cli.output import write_json
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

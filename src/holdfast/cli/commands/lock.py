@@ -7,9 +7,9 @@ from typing import Literal
 
 import click
 
-from holdfast.base.codec import JSON
+from holdfast.base.codec import JSON, every_field
 from holdfast.cli.arguments import in_process_option, json_option, system_argument, verbose_option
-from holdfast.cli.output import every_field, write_json
+from holdfast.cli.output import write_json
 from holdfast.cli.progress import show_progress
 from holdfast.cli.rights import with_root_rights
 from holdfast.distro.lockfile import Change

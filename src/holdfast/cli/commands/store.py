@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from holdfast.base.codec import JSON
+from holdfast.base.codec import JSON, every_field
 from holdfast.base.errors import HoldfastError
 from holdfast.cli.arguments import json_option
-from holdfast.cli.output import every_field, write_json, write_table
+from holdfast.cli.output import write_json, write_table
 from holdfast.cli.progress import describe_amount, show_progress
 from holdfast.cli.rights import with_root_rights
 from holdfast.distro.debian.bootstrap import prune_package_cache

@@ -89,13 +89,7 @@ def _shadowed(live: Live, path: str, kind: str) -> str | None:
     return None
 
 
-def ask(
-    systemd: Systemd,
-    changes: Sequence[UnitFileChange],
-    links: Mapping[str, str] | None = None,
-    *,
-    own: str = "",
-) -> ManagerFacts:
+def ask(systemd: Systemd, changes: Sequence[UnitFileChange], *, own: str = "") -> ManagerFacts:
     """What a plan for ``changes`` needs to know of the manager's units.
 
     Raises:
@@ -108,7 +102,7 @@ def ask(
         relations[name] = systemd.relations(name)
     for service in {name for one in relations.values() for name in one.triggers} - relations.keys():
         relations[service] = systemd.relations(service)
-    return ManagerFacts(states, aliases, relations, links or {}, own)
+    return ManagerFacts(states, aliases, relations, own=own)
 
 
 def own_unit() -> str:
