@@ -23,6 +23,9 @@ from tests.system.pages import HERE, Command, Shell
 
 _TIMEOUT = 600
 _HOST = re.compile(r"\bweb[1-3]\b")
+_CHANGES = re.compile(
+    r"\bholdfast (switch|boot|rollback|repair|adopt|deactivate|recover|confirm|generations (activate|delete|pr))"
+)
 _RELEASES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Whose python3 is the one that runs the tests."""
 
@@ -88,6 +91,8 @@ def stage(
     """The shells that a page needs, with the machines behind them."""
     names = hosts_of(page)
     if not names:
+        changing = [command.text for command in page if _CHANGES.search(command.text)]
+        assert not changing, f"this would change the machine that runs the tests: {changing}"
         yield {HERE: here}
         return
     local = {command.on for command in page} - {HERE}

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.store import Store, open_store
 from tests.architecture.checkout import ROOT, shown
-from tests.system.pages import agrees, commands, perform
+from tests.system.pages import Command, agrees, commands, perform
 from tests.system.stage import Here, environment, make_home, make_project, stage
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
@@ -66,6 +66,17 @@ def test_the_commands_of_a_page(
                 assert agrees(said, one.shown), where
             done += 1
     assert done == len(wanted)
+
+
+def test_no_page_changes_the_machine_that_runs_the_tests(
+    tmp_path: Path, machine_root: Callable[[str], Path]
+) -> None:
+    words = ("holdfast plan web", "holdfast switch web --json")
+    nobody = stage(
+        [Command(1, word) for word in words], Here(tmp_path, {}), notes=tmp_path, machine_root=machine_root
+    )
+    with pytest.raises(AssertionError, match=r"would change .*\['holdfast switch web --json'\]"), nobody:
+        pass
 
 
 def test_pages_with_commands_are_found() -> None:

@@ -30,7 +30,7 @@ _ENVIRONMENT = {
 SEED = int(os.environ.get("HOLDFAST_CRASH_SEED", "1"))
 EVERY_STEP = os.environ.get("HOLDFAST_CRASH_EVERY_STEP") == "1"
 _LONGEST = 3600 if EVERY_STEP else 300
-MOMENTS = int(os.environ.get("HOLDFAST_CRASH_MOMENTS", "40"))
+MOMENTS = int(os.environ.get("HOLDFAST_CRASH_MOMENTS", "24"))
 
 
 def stride(few: int) -> int:

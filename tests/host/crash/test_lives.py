@@ -10,7 +10,7 @@ from holdfast.machine import Machine
 from tests.host.crash.conftest import ask
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
-_LIVES = int(os.environ.get("HOLDFAST_CRASH_LIVES", "20"))
+_LIVES = int(os.environ.get("HOLDFAST_CRASH_LIVES", "12"))
 _CHUNKS = 2
 
 

@@ -22,7 +22,7 @@ from tests.host.crash.subject import DISK, steps_of
 
 pytestmark = [pytest.mark.system, pytest.mark.network, pytest.mark.slow]
 _MEGABYTES = 300
-_RANDOM = int(os.environ.get("HOLDFAST_CRASH_POWER_CUTS", "8"))
+_RANDOM = int(os.environ.get("HOLDFAST_CRASH_POWER_CUTS", "4"))
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _cut(computer: Computer, moments: Callable[[dict[str, Any]], list[dict[str, 
 @pytest.mark.parametrize("chunk", range(2))
 def test_at_every_step(computer: Computer, chunk: int) -> None:
     def moments(first: dict[str, Any]) -> list[dict[str, object]]:
-        chosen = [point for point in steps_of(first["points"], stride(250)) if not point.startswith("end")]
+        chosen = [point for point in steps_of(first["points"], stride(500)) if not point.startswith("end")]
         return [{"at": point} for point in chosen[chunk::2]]
 
     outcomes = _cut(computer, moments)
