@@ -13,6 +13,8 @@ import pytest
 from holdfast.base.process import run
 from tests.architecture.checkout import BIN, ROOT, SOURCE, nodes, python_files, shown, source
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 ENGINE_PACKAGES = ("base", "manifest", "store", "host", "engine")
 NOT_IN_3_10 = {"tomllib"}
 NAMES_NOT_IN_3_10 = {

@@ -12,6 +12,8 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.events import Event, OutputLine, listen
 from holdfast.base.process import ProcessError, attach, converse, run, spawn, stream
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 
 def sh(script: str) -> list[str]:
     return ["sh", "-c", script]

@@ -15,6 +15,8 @@ from holdfast.manifest.document import read_manifest, write_manifest
 from tests.architecture.checkout import BIN
 from tests.cli.projects import CommandLine, write_project
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 TWO_VALUES = 'm[Identity].hostname = default("unnamed")\nm[Identity].hostname = "web1"'
 
 

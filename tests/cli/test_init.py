@@ -12,6 +12,8 @@ from holdfast.manifest.inventory import Inventory
 from tests.cli.projects import CommandLine
 from tests.host.machines import make_machine
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_every_template_works_at_once(holdfast: CommandLine, tmp_path: Path, template: str) -> None:

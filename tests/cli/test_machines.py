@@ -13,6 +13,8 @@ from holdfast.cli.machines import machine_aims
 from holdfast.cli.reaching import Reach
 from tests.cli.projects import CommandLine, write_project
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 BODY = 'm[Files]["/etc/greeting"].text = "hello\\n"\nm[Identity].locale = None\nm[Identity].timezone = None'
 TWO = 'systems = [System(name, modules=[module], distro=Debian("trixie")) for name in ("a", "b")]\n'
 

@@ -11,6 +11,8 @@ from holdfast.cli.main import EVALUATING
 from holdfast.cli.table import COMMANDS
 from tests.architecture.checkout import SOURCE
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 
 

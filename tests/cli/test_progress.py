@@ -15,6 +15,8 @@ from holdfast.cli.outcomes import write_results
 from holdfast.cli.progress import describe_amount, show_progress, show_warnings
 from holdfast.deploy.results import HostResult
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 
 def work() -> None:
     with stage("Building web"):

@@ -13,6 +13,8 @@ from holdfast.base.errors import HoldfastError
 from holdfast.base.process import run, spawn
 from holdfast.cli import table
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 
 

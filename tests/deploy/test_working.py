@@ -20,6 +20,8 @@ from holdfast.deploy.working import Job, Surroundings, work
 from holdfast.engine.archive import Engine
 from holdfast.store import Layer, Store, open_store
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 FOUND = "sudo=root\nengine=yes"
 ANSWER = json.dumps({"result": {"empty": False, "generation": 3}, "lines": ["Well."]}, indent=2)
 

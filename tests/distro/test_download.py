@@ -15,6 +15,8 @@ from holdfast.distro.download import Downloader, NotThereError, Place, Unreachab
 from holdfast.store import Store
 from tests.distro.debian.archives import Server, serve
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 CONTENT = b"0123456789" * 1000
 
 

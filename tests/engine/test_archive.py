@@ -12,6 +12,8 @@ from holdfast.engine.about import ABOUT, About
 from holdfast.engine.archive import contents_digest, pack, unpack
 from holdfast.store import open_store
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 CONTENTS = {
     "__main__.py": b"main",
     "holdfast/__init__.py": b"",

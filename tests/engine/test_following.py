@@ -20,6 +20,8 @@ from holdfast.base.process import spawn
 from holdfast.engine import following, runs
 from holdfast.engine.runs import Result, Run
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 WORKER = """
 import sys, time
 from pathlib import Path

@@ -11,6 +11,8 @@ import pytest
 from holdfast.base.process import Completed, run
 from holdfast.engine import launch
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
 OLD = sorted(Path("~/.pyenv/versions").expanduser().glob("[23].[0-9].*/bin/python"))
 

@@ -15,6 +15,8 @@ from holdfast.manifest.model import TextFile
 from tests.host.crashing import HOME, in_a_child, switch
 from tests.host.roots import a_manifest, blobs_of, make_root
 
+pytestmark = pytest.mark.slow  # it ends runs at many points
+
 
 def _name(text: str) -> str:
     return hex_of(digest_bytes(text.encode()))

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from holdfast.machine.waiting import Deadline
+
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
 
 
 def test_a_missed_deadline_says_what_for_and_shows_evidence() -> None:

@@ -17,6 +17,8 @@ from holdfast.project.evaluation import Evaluation, evaluate
 from holdfast.store import Store, open_store
 from tests.distro.debian.archives import Server, serve
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 TOOL = b"#!/bin/sh\necho held\n" * 500
 DIGEST = digest_bytes(TOOL)
 

@@ -20,6 +20,8 @@ from holdfast.manifest.model import Distribution, Source
 from holdfast.store import Store
 from tests.distro.debian.archives import Repository, Server, Signer
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 TRIXIE = Distribution("debian", "trixie", "amd64")
 
 

@@ -10,6 +10,8 @@ from holdfast.base.errors import HoldfastError
 from holdfast.host.accounts.lock import account_lock
 from holdfast.host.files.rooted import RootDirectory
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 HOLDER = "import fcntl,sys; f=open(sys.argv[1],'w'); fcntl.lockf(f,fcntl.LOCK_EX); print('held',flush=True); sys.stdin.read()"
 
 

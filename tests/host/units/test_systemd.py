@@ -27,6 +27,8 @@ from holdfast.host.units.systemd import Systemd, connect, connect_user
 from holdfast.host.units.transitions import ManagerFacts
 from tests.host.roots import blobs_of
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 Answer = Callable[[Message], tuple[str, tuple[object, ...]]]
 
 

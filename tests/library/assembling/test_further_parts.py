@@ -29,6 +29,8 @@ from holdfast.manifest import model
 from holdfast.manifest.document import read_manifest, write_manifest
 from holdfast.options import Module, after, before, default
 
+pytestmark = pytest.mark.slow  # it starts programs or waits for them
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
